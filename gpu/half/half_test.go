@@ -141,3 +141,36 @@ func BenchmarkWiden(b *testing.B) {
 		})
 	}
 }
+
+func TestBytesRoundTrip(t *testing.T) {
+	src := []float32{0, -1.5, 0.1, 65504, 1e-7, 3e38}
+	for format, round := range map[string]func(float32) float32{
+		"F16":  func(f float32) float32 { return F32FromF16(F16FromF32(f)) },
+		"BF16": func(f float32) float32 { return F32FromBF16(BF16FromF32(f)) },
+		"F32":  func(f float32) float32 { return f },
+		"F64":  func(f float32) float32 { return f },
+	} {
+		data, err := Bytes(format, src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Float32s(format, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, f := range src {
+			if got[i] != round(f) {
+				t.Errorf("%s: %g became %g, want %g", format, f, got[i], round(f))
+			}
+		}
+		if _, err := Float32s(format, data[1:]); err == nil {
+			t.Errorf("%s: %d bytes were read", format, len(data)-1)
+		}
+	}
+	if _, err := Float32s("I8", nil); err == nil {
+		t.Error("I8 was read")
+	}
+	if _, err := Bytes("I8", nil); err == nil {
+		t.Error("I8 was written")
+	}
+}
