@@ -1,0 +1,125 @@
+package textencoder
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// A Vocabulary is a tokenizer's files, by name, before they are written.
+type Vocabulary map[string][]byte
+
+// BuildVocabulary makes a small vocabulary for a text transformer of its own:
+// each word of words becomes one token, and any other text still encodes, byte by
+// byte in the worst case. A word is what CLIP's pattern takes for one: of
+// "t-shirt" the parts t, - and shirt become tokens, and digits stay single.
+//
+// maxLength is the transformer's context, BOS and EOS included. The same words in
+// the same order give the same files.
+func BuildVocabulary(words []string, maxLength int) (Vocabulary, error) {
+	if maxLength < 2 || maxLength > maxContext {
+		return nil, fmt.Errorf("vocabulary: %d tokens are not a context length", maxLength)
+	}
+	var tokens []string
+	ids := make(map[string]int32)
+	add := func(token string) int32 {
+		id, ok := ids[token]
+		if !ok {
+			id = int32(len(tokens))
+			ids[token] = id
+			tokens = append(tokens, token)
+		}
+		return id
+	}
+	for _, end := range []string{"", wordEnd} {
+		for _, r := range byteRune {
+			add(string(r) + end)
+		}
+	}
+	e := newBPE(ids, 0)
+	merges := bytes.NewBufferString("#version: 0.2\n")
+	for _, w := range words {
+		for _, piece := range pieces(cleanText(strings.ToValidUTF8(w, "\ufffd"))) {
+			// A new merge ranks below all others, so a word that already is one
+			// token never comes to use it and stays one token.
+			for {
+				parts := e.append(nil, piece)
+				if len(parts) == 1 {
+					break
+				}
+				left, right := tokens[parts[0]], tokens[parts[1]]
+				e.merges[pair{parts[0], parts[1]}] = merge{len(e.merges), add(left + right)}
+				fmt.Fprintf(merges, "%s %s\n", left, right)
+			}
+		}
+	}
+	const bos, eos = "<|startoftext|>", "<|endoftext|>"
+	add(bos)
+	add(eos)
+	special := map[string]any{"bos_token": bos, "eos_token": eos, "unk_token": eos, "pad_token": eos}
+	config := map[string]any{
+		"tokenizer_class": "CLIPTokenizer", "model_max_length": maxLength,
+		"do_lower_case": true, "add_prefix_space": false, "errors": "replace",
+	}
+	for key, token := range special {
+		config[key] = token
+	}
+	v := Vocabulary{"merges.txt": merges.Bytes()}
+	for name, value := range map[string]any{
+		"vocab.json": ids, "special_tokens_map.json": special, "tokenizer_config.json": config,
+	} {
+		var data bytes.Buffer
+		enc := json.NewEncoder(&data)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(value); err != nil {
+			return nil, err
+		}
+		v[name] = data.Bytes()
+	}
+	return v, nil
+}
+
+// Tokenizer returns the tokenizer that LoadTokenizer finds in the saved files.
+func (v Vocabulary) Tokenizer() (*Tokenizer, error) {
+	return newTokenizer(func(name string) ([]byte, error) {
+		data, ok := v[name]
+		if !ok {
+			return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+		}
+		return data, nil
+	})
+}
+
+// Save writes the files into a folder, which it makes if it is absent.
+func (v Vocabulary) Save(folder string) error {
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return err
+	}
+	for name, data := range v {
+		if err := writeFile(filepath.Join(folder, name), data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFile replaces a file as a whole or not at all.
+func writeFile(path string, data []byte) error {
+	hidden := fmt.Sprintf(".%s.%016x.tmp", filepath.Base(path), rand.Uint64())
+	tmp, err := os.OpenFile(filepath.Join(filepath.Dir(path), hidden), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(data)
+	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		os.Remove(tmp.Name())
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
