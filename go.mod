@@ -3,6 +3,8 @@ module latent
 go 1.26.0
 
 require (
+	github.com/go-text/typesetting v0.3.5
+	golang.org/x/image v0.47.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/text v0.43.0
 )
