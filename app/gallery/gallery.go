@@ -1,0 +1,203 @@
+// Package gallery keeps finished pictures: PNG files in a folder, each with the
+// recipe that made it. The folder is all there is; nothing about it is stored
+// anywhere else.
+package gallery
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"latent/app/pictures"
+)
+
+// Encode returns the PNG file of a picture with its recipe inside.
+func Encode(img image.Image, r Recipe) ([]byte, error) {
+	text := r.String()
+	if len(text) > maxText-64 {
+		return nil, fmt.Errorf("a recipe of %d bytes is too long for a PNG", len(text))
+	}
+	var buf bytes.Buffer
+	if err := png.Encode(&buf, img); err != nil {
+		return nil, err
+	}
+	return insertText(buf.Bytes(), text), nil
+}
+
+// Save writes a picture with its recipe as a PNG file, in place of what may be
+// there. On an error path holds what it held before, and nothing else is left.
+func Save(path string, img image.Image, r Recipe) error {
+	return write(path, img, r, os.Rename)
+}
+
+// SaveNext writes a picture under the folder's next free name and returns its
+// path. It never overwrites a file, whoever else writes there meanwhile.
+func SaveNext(dir string, img image.Image, r Recipe) (string, error) {
+	for {
+		name, err := NextName(dir, r.Seed)
+		if err != nil {
+			return "", err
+		}
+		path := filepath.Join(dir, name)
+		if err := write(path, img, r, moveNew); !errors.Is(err, fs.ErrExist) {
+			return path, err
+		}
+	}
+}
+
+// moveNew renames a file, but not onto another one.
+func moveNew(from, to string) error {
+	err := os.Link(from, to)
+	switch {
+	case err == nil:
+		return os.Remove(from)
+	case errors.Is(err, fs.ErrExist):
+		return err
+	}
+	// Some file systems have no links.
+	if _, err := os.Lstat(to); err == nil {
+		return fs.ErrExist
+	}
+	return os.Rename(from, to)
+}
+
+// write makes the file under a hidden name beside path, syncs it and moves it.
+func write(path string, img image.Image, r Recipe, move func(from, to string) error) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("cannot save %s: %w", path, reason(err))
+		}
+	}()
+	data, err := Encode(img, r)
+	if err != nil {
+		return err
+	}
+	hidden := fmt.Sprintf(".%s.%016x.tmp", filepath.Base(path), rand.Uint64())
+	tmp, err := os.OpenFile(filepath.Join(filepath.Dir(path), hidden), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(data)
+	err = cmp.Or(err, tmp.Sync())
+	err = cmp.Or(err, tmp.Close())
+	if err == nil {
+		err = move(tmp.Name(), path)
+	}
+	if err != nil {
+		os.Remove(tmp.Name())
+	}
+	return err
+}
+
+// reason takes the temporary file's name out of an error.
+func reason(err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
+	}
+	return err
+}
+
+// Read returns the recipe of a picture that Latent or another program made.
+func Read(path string) (Recipe, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Recipe{}, err
+	}
+	defer f.Close()
+	text, err := readText(f)
+	if err != nil {
+		return Recipe{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return ParseRecipe(text), nil
+}
+
+// NextName returns the name for the folder's next picture, such as
+// 00042-1234567.png: one more than the highest number there is, and the seed.
+func NextName(dir string, seed int64) (string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	highest := int64(0)
+	for _, e := range entries {
+		digits, _, _ := strings.Cut(e.Name(), "-")
+		digits = strings.TrimSuffix(digits, ".png")
+		if n, err := strconv.ParseInt(digits, 10, 32); err == nil {
+			highest = max(highest, n)
+		}
+	}
+	return fmt.Sprintf("%05d-%d.png", highest+1, seed), nil
+}
+
+// A Picture is a file in the gallery.
+type Picture struct {
+	Path string
+	Time time.Time // of its last change
+}
+
+// List returns the folder's PNG files, the newest first.
+func List(dir string) ([]Picture, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var list []Picture
+	for _, e := range entries {
+		hidden := strings.HasPrefix(e.Name(), ".")
+		if hidden || !e.Type().IsRegular() || !strings.EqualFold(filepath.Ext(e.Name()), ".png") {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil { // gone meanwhile
+			continue
+		}
+		list = append(list, Picture{filepath.Join(dir, e.Name()), info.ModTime()})
+	}
+	slices.SortFunc(list, func(a, b Picture) int {
+		return cmp.Or(b.Time.Compare(a.Time), strings.Compare(b.Path, a.Path))
+	})
+	return list, nil
+}
+
+// Search returns those pictures, the newest first, whose name or recipe has all
+// of the words, in any order; case does not count.
+func Search(dir, words string) ([]Picture, error) {
+	list, err := List(dir)
+	if err != nil {
+		return nil, err
+	}
+	wanted := strings.Fields(strings.ToLower(words))
+	return slices.DeleteFunc(list, func(p Picture) bool {
+		text := filepath.Base(p.Path)
+		if r, err := Read(p.Path); err == nil {
+			text += "\n" + r.String()
+		}
+		text = strings.ToLower(text)
+		return slices.ContainsFunc(wanted, func(w string) bool { return !strings.Contains(text, w) })
+	}), nil
+}
+
+// Thumbnail returns a picture, scaled down to fit a square of size pixels.
+func Thumbnail(path string, size int) (*image.NRGBA, error) {
+	img, err := pictures.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return pictures.Fit(img, size, size), nil
+}

@@ -1,0 +1,131 @@
+// Package pictures loads picture files that come from anywhere and brings them
+// to a wanted size.
+package pictures
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/draw"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"os"
+
+	"github.com/disintegration/imaging"
+	"golang.org/x/image/webp"
+)
+
+// Limits on what Load accepts, so that no file can exhaust the memory: the
+// file's bytes, and its pixels, four bytes each and up to eight while decoding.
+const (
+	maxBytes  = 128 << 20
+	maxPixels = 64 << 20
+)
+
+// A format is a kind of file that Load reads. Formats are told apart by their
+// first bytes; names are not trusted.
+type format struct {
+	name   string
+	is     func(data []byte) bool
+	config func(io.Reader) (image.Config, error)
+	decode func(io.Reader) (image.Image, error)
+}
+
+var formats = []format{
+	{"PNG", magic("\x89PNG\r\n\x1a\n"), png.DecodeConfig, png.Decode},
+	{"JPEG", magic("\xff\xd8\xff"), jpeg.DecodeConfig, upright},
+	{"WebP", func(data []byte) bool { return magic("RIFF")(data) && magic("WEBP")(data[min(8, len(data)):]) },
+		webp.DecodeConfig, webp.Decode},
+}
+
+func magic(start string) func([]byte) bool {
+	return func(data []byte) bool { return bytes.HasPrefix(data, []byte(start)) }
+}
+
+// upright decodes a JPEG and turns it as its EXIF orientation says.
+func upright(r io.Reader) (image.Image, error) {
+	return imaging.Decode(r, imaging.AutoOrientation(true))
+}
+
+// Load reads a PNG, JPEG or WebP file. A photograph comes out upright, and pixel
+// (0,0) is at the top left.
+func Load(path string) (*image.NRGBA, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	img, err := Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return img, nil
+}
+
+// Decode is Load for a file that is already in memory.
+func Decode(data []byte) (img *image.NRGBA, err error) {
+	if len(data) > maxBytes {
+		return nil, fmt.Errorf("a picture of more than %d MB", maxBytes>>20)
+	}
+	for _, f := range formats {
+		if !f.is(data) {
+			continue
+		}
+		img, err := f.read(data)
+		if err != nil {
+			return nil, fmt.Errorf("damaged %s: %w", f.name, err)
+		}
+		return img, nil
+	}
+	return nil, errors.New("not a PNG, JPEG or WebP picture")
+}
+
+func (f format) read(data []byte) (img *image.NRGBA, err error) {
+	// A colour index beyond its palette panics when the pixel is looked up.
+	defer func() {
+		if p := recover(); p != nil {
+			img, err = nil, fmt.Errorf("%v", p)
+		}
+	}()
+	config, err := f.config(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	if config.Width <= 0 || config.Height <= 0 || config.Width > maxPixels/config.Height {
+		return nil, fmt.Errorf("%d×%d pixels are too many", config.Width, config.Height)
+	}
+	decoded, err := f.decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	// Copied here and not by imaging, whose goroutines no recover reaches.
+	return toNRGBA(decoded), nil
+}
+
+// toNRGBA copies any picture, unless it is one already.
+func toNRGBA(img image.Image) *image.NRGBA {
+	b := img.Bounds()
+	if same, ok := img.(*image.NRGBA); ok && b.Min == (image.Point{}) {
+		return same
+	}
+	dst := image.NewNRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
+	draw.Draw(dst, dst.Bounds(), img, b.Min, draw.Src)
+	return dst
+}
+
+// Fill scales img to cover w×h pixels, its proportions kept, and cuts off evenly
+// what stands out. w and h must be positive.
+func Fill(img image.Image, w, h int) *image.NRGBA {
+	return imaging.Fill(toNRGBA(img), w, h, imaging.Center, imaging.Lanczos)
+}
+
+// Fit scales img down, its proportions kept, until it fits into w×h pixels.
+func Fit(img image.Image, w, h int) *image.NRGBA {
+	return imaging.Fit(toNRGBA(img), w, h, imaging.Lanczos)
+}
