@@ -3,10 +3,10 @@ module latent
 go 1.26.0
 
 require (
+	github.com/disintegration/imaging v1.6.2
 	github.com/go-text/typesetting v0.3.5
+	github.com/google/go-cmp v0.7.0
 	golang.org/x/image v0.47.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/text v0.43.0
 )
-
-require github.com/disintegration/imaging v1.6.2 // indirect

@@ -37,7 +37,7 @@ var formats = []format{
 	{"PNG", magic("\x89PNG\r\n\x1a\n"), png.DecodeConfig, png.Decode},
 	{"JPEG", magic("\xff\xd8\xff"), jpeg.DecodeConfig, upright},
 	{"WebP", func(data []byte) bool { return magic("RIFF")(data) && magic("WEBP")(data[min(8, len(data)):]) },
-		webp.DecodeConfig, webp.Decode},
+		webp.DecodeConfig, fullRange},
 }
 
 func magic(start string) func([]byte) bool {
@@ -47,6 +47,43 @@ func magic(start string) func([]byte) bool {
 // upright decodes a JPEG and turns it as its EXIF orientation says.
 func upright(r io.Reader) (image.Image, error) {
 	return imaging.Decode(r, imaging.AutoOrientation(true))
+}
+
+// fullRange decodes a WebP. The lossy kind holds the Y'CbCr of video (ITU-R
+// BT.601: Y' in [16,235], Cb and Cr in [16,240]), which package webp hands on
+// under the type of JPEG's full range: whites would come out grey.
+func fullRange(r io.Reader) (image.Image, error) {
+	img, err := webp.Decode(r)
+	if err != nil {
+		return nil, err
+	}
+	switch img := img.(type) {
+	case *image.YCbCr:
+		return fromVideo(img, func(x, y int) uint8 { return 255 }), nil
+	case *image.NYCbCrA:
+		return fromVideo(&img.YCbCr, func(x, y int) uint8 { return img.A[img.AOffset(x, y)] }), nil
+	}
+	return img, nil
+}
+
+func fromVideo(src *image.YCbCr, alpha func(x, y int) uint8) *image.NRGBA {
+	b := src.Bounds()
+	dst := image.NewNRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
+	clamp := func(f float32) uint8 { return uint8(min(max(f+0.5, 0), 255)) }
+	pix := dst.Pix
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			c := src.COffset(x, y)
+			luma := 255. / 219 * (float32(src.Y[src.YOffset(x, y)]) - 16)
+			cb, cr := float32(src.Cb[c])-128, float32(src.Cr[c])-128
+			pix[0] = clamp(luma + 1.596027*cr)
+			pix[1] = clamp(luma - 0.391762*cb - 0.812968*cr)
+			pix[2] = clamp(luma + 2.017232*cb)
+			pix[3] = alpha(x, y)
+			pix = pix[4:]
+		}
+	}
+	return dst
 }
 
 // Load reads a PNG, JPEG or WebP file. A photograph comes out upright, and pixel
