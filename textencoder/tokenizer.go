@@ -256,3 +256,12 @@ func pieces(s string) []string {
 	}
 	return all
 }
+
+// Size is the number of token ids: the rows of the text encoder's table.
+func (t *Tokenizer) Size() int {
+	size := int32(0)
+	for id := range t.tokens {
+		size = max(size, id+1)
+	}
+	return int(size)
+}

@@ -119,21 +119,8 @@ func (o *AdamW) ZeroGrad() {
 	}
 }
 
-// Value is the float32 tensor behind a parameter: its average if one is kept,
-// else its master copy.
-func (o *AdamW) Value(key string) *gpu.Tensor {
-	for _, p := range o.params {
-		if p.Key == key {
-			if p.ema != nil {
-				return p.ema
-			}
-			return p.master
-		}
-	}
-	return nil
-}
-
-// Values maps every optimised parameter to Value(key).
+// Values maps every optimised parameter to the float32 tensor behind it: its
+// average if one is kept, else its master copy.
 func (o *AdamW) Values() map[*nn.Param]*gpu.Tensor {
 	m := make(map[*nn.Param]*gpu.Tensor, len(o.params))
 	for _, p := range o.params {
@@ -161,6 +148,28 @@ func (o *AdamW) WithAverage(f func()) {
 		}
 	}()
 	f()
+}
+
+// AdoptAverage gives the parameters their averaged values for good.
+func (o *AdamW) AdoptAverage() {
+	for _, p := range o.params {
+		if p.ema != nil {
+			p.T.CopyFrom(p.ema)
+		}
+	}
+}
+
+// Free gives the state's memory back; the parameters stay.
+func (o *AdamW) Free() {
+	o.ZeroGrad()
+	for _, p := range o.params {
+		for _, t := range p.state() {
+			if t.Tensor != p.T {
+				t.Tensor.Free()
+			}
+		}
+	}
+	o.params = nil
 }
 
 // State lists everything that an exact continuation needs, in parameter order,
