@@ -37,7 +37,7 @@ var (
 	// In these, 1 stands for the (upper) colour, 2 for the lower one, and @ for
 	// the article of what follows.
 	backgroundPhrases = [...]phrases{
-		Plain: {[]string{"on @ 1 background", "on @ 1 background", "on 1", "with @ 1 background"}, []string{"1 background", "1 background", "1"}},
+		Plain: {[]string{"on @ 1 background", "on @ 1 background", "on 1", "with @ 1 background"}, []string{"1 background"}},
 		Graded: {[]string{"on @ 1 and 2 background", "on @ 1 to 2 background", "on a background from 1 to 2"},
 			[]string{"1 to 2 background", "1 and 2 background", "1 to 2"}},
 		Sky:    {[]string{"in the sky", "in the clouds", "under a blue sky"}, []string{"sky", "blue sky", "sky with clouds", "cloudy sky"}},

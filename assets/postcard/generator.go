@@ -24,7 +24,7 @@ const DefaultSize = 128
 type Config struct {
 	Objects  int    // how many of the objects, 2 to 64; 0 means DefaultObjects
 	FontPath string // NotoColorEmoji.ttf; empty: search where systems keep fonts
-	Size     int    // side of a picture in pixels, 32 to 512; 0 means DefaultSize
+	Size     int    // side of a picture in pixels, 32 to 256; 0 means DefaultSize
 }
 
 // Generator draws postcards. It may be used by several goroutines at once.
@@ -65,8 +65,8 @@ func New(cfg Config) (*Generator, error) {
 	if cfg.Objects < 2 || cfg.Objects > len(objects) {
 		return nil, fmt.Errorf("postcards have 2 to %d objects, not %d", len(objects), cfg.Objects)
 	}
-	if cfg.Size < 32 || cfg.Size > 512 {
-		return nil, fmt.Errorf("postcards are 32 to 512 pixels wide, not %d", cfg.Size)
+	if cfg.Size < 32 || cfg.Size > 256 {
+		return nil, fmt.Errorf("postcards are 32 to 256 pixels wide, not %d", cfg.Size)
 	}
 	face, err := openFont(cfg.FontPath)
 	if err != nil {

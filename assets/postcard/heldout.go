@@ -4,13 +4,16 @@ package postcard
 const pairsPerObject = 2
 
 // heldOutColours returns the colours that object i is never shown with. Taken
-// over the list, every colour is held out equally often, and the distance
+// over the list, every colour is held out about equally often, and the distance
 // between an object's two colours varies.
 func heldOutColours(i int) [pairsPerObject]Colour {
 	const stride = 7 // coprime to the palette's size
+	// At these distances no pair joins blue to a colour of the sunset, which
+	// would leave an object without any landscape.
+	apart := [...]int{3, 5, 6, 7, 9}
 	first := (stride*i + 3) % paletteSize
-	apart := 1 + (i/paletteSize+2*i)%(paletteSize-1)
-	return [...]Colour{Colour(1 + first), Colour(1 + (first+apart)%paletteSize)}
+	second := (first + apart[i%len(apart)]) % paletteSize
+	return [...]Colour{Colour(1 + first), Colour(1 + second)}
 }
 
 // heldOut reports whether the scene shows an object with a colour held out.
