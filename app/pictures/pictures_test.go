@@ -35,6 +35,13 @@ func TestLoad(t *testing.T) {
 		if img.Bounds() != image.Rect(0, 0, 8, 4) || !near(img.NRGBAAt(1, 2), red) || !near(img.NRGBAAt(6, 2), blue) {
 			t.Errorf("%s: %v, %v at the left and %v at the right", name, img.Bounds(), img.NRGBAAt(1, 2), img.NRGBAAt(6, 2))
 		}
+		want := uint8(255)
+		if name == "alpha.webp" {
+			want = 128
+		}
+		if got := img.NRGBAAt(0, 0).A; got != want {
+			t.Errorf("%s: alpha %d at the top left, want %d", name, got, want)
+		}
 	}
 	if _, err := Load(filepath.Join("testdata", "absent.png")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("absent file: %v", err)
