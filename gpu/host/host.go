@@ -4,15 +4,17 @@ package host
 
 /*
 #cgo CFLAGS: -std=gnu11 -O3 -fopenmp -Wall
-#cgo LDFLAGS: -fopenmp -lm
+#cgo LDFLAGS: -ldnnl -fopenmp -lm
 #include <omp.h>
 #include "memory.h"
+#include "onednn.h"
 */
 import "C"
 
 import (
 	"fmt"
 	"runtime"
+	"sync"
 	"unsafe"
 
 	"latent/gpu"
@@ -24,7 +26,20 @@ func init() { gpu.Register("host", open) }
 type backend struct {
 	gpu.Backend // until every method is in
 	info        gpu.Info
+	isa         int // as host_isa tells
+	ops         map[C.host_spec]*op
+	layouts     []*op // one for each layout of packed weights
+	epoch       int   // counts the times ops was emptied
+	scratch     scratch
 }
+
+// start prepares oneDNN for the process.
+var start = sync.OnceValue(func() error {
+	if s := C.host_onednn_start(); s != 0 {
+		return fmt.Errorf("oneDNN does not start (status %d)", int(s))
+	}
+	return nil
+})
 
 // open locks the goroutine to its thread: OpenMP keeps a pool of workers per
 // calling thread, and one pool shall serve.
@@ -32,18 +47,37 @@ func open(arg string) (gpu.Backend, error) {
 	if arg != "" {
 		return nil, fmt.Errorf("the host device takes no argument, got %q", arg)
 	}
+	if err := start(); err != nil {
+		return nil, err
+	}
 	runtime.LockOSThread()
-	return &backend{info: gpu.Info{Name: "host", Compute: gpu.Float32, Threads: int(C.omp_get_max_threads())}}, nil
+	threads := int(C.omp_get_max_threads())
+	b := &backend{isa: int(C.host_isa()), ops: map[C.host_spec]*op{}}
+	b.info = gpu.Info{
+		Name:    "host",
+		Detail:  fmt.Sprintf("%s, %d threads", C.GoString(C.host_isa_name()), threads),
+		Compute: gpu.Float32,
+		Threads: threads,
+	}
+	if b.isa == C.HOST_ISA_BF16 {
+		b.info.Compute = gpu.BFloat16
+	}
+	return b, nil
 }
 
 func (b *backend) Info() gpu.Info { return b.info }
 
-func (b *backend) Close() { runtime.UnlockOSThread() }
+func (b *backend) Close() {
+	b.dropOps()
+	b.scratch.free()
+	runtime.UnlockOSThread()
+}
 
-// buffer is a block of C memory.
+// buffer is a block of C memory, with the packed copies of the weights in it.
 type buffer struct {
-	p    unsafe.Pointer
-	size int
+	p      unsafe.Pointer
+	size   int
+	packed []*packed
 }
 
 func (b *buffer) Size() int { return b.size }
@@ -65,7 +99,11 @@ func (b *backend) Alloc(n int) (gpu.Buffer, error) {
 }
 
 func (b *backend) Free(buf gpu.Buffer) {
-	C.host_free(buf.(*buffer).p)
+	h := buf.(*buffer)
+	for _, p := range h.packed {
+		C.host_free(p.p)
+	}
+	C.host_free(h.p)
 }
 
 func (b *backend) Write(dst *gpu.Tensor, src []byte) { copy(bytes(dst), src) }
