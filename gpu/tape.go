@@ -143,6 +143,7 @@ func (t *Tensor) accumulate(g *Tensor) {
 	}
 	d := t.dev
 	if !t.leaf {
+		g = Cast(g, t.dtype) // an embedding's gradient is Float32 whatever its table
 		if t.grad != nil {
 			sum := d.Empty(t.grad.dtype, t.grad.shape...)
 			d.b.Combine(sum, []float32{1, 1}, []*Tensor{t.grad, g})

@@ -1,0 +1,155 @@
+package unet
+
+import (
+	"latent/gpu"
+	"latent/gpu/nn"
+)
+
+// Sampler is the convolution that halves or follows the doubling of height
+// and width.
+type Sampler struct {
+	Conv *nn.Conv2d `key:"conv"`
+}
+
+// DownBlock2D is diffusers' DownBlock2D, or CrossAttnDownBlock2D where it has
+// attentions.
+type DownBlock2D struct {
+	Resnets      []*nn.ResnetBlock2D `key:"resnets"`
+	Attentions   []*Transformer2D    `key:"attentions"`
+	Downsamplers []*Sampler          `key:"downsamplers"` // one, none in the last block
+}
+
+func newDownBlock(cfg Config, i int, kind string, in, temb int) *DownBlock2D {
+	b, out := &DownBlock2D{}, cfg.BlockOutChannels[i]
+	for range cfg.LayersPerBlock.at(i) {
+		b.Resnets = append(b.Resnets, nn.NewResnetBlock2D(in, out, temb, cfg.NormNumGroups, cfg.NormEps))
+		if kind == crossAttnDown {
+			b.Attentions = append(b.Attentions, newTransformer(cfg, i))
+		}
+		in = out
+	}
+	if i < len(cfg.BlockOutChannels)-1 {
+		b.Downsamplers = []*Sampler{{nn.NewConv2d(out, out, 3, 2, 1)}}
+	}
+	return b
+}
+
+// forward returns the block's output and the tensor after each of its layers,
+// for the skip connections.
+func (b *DownBlock2D) forward(m *Model, x, temb, cond *gpu.Tensor) (*gpu.Tensor, []*gpu.Tensor) {
+	var residuals []*gpu.Tensor
+	for i, r := range b.Resnets {
+		x = m.resnet(r, temb, x)
+		if b.Attentions != nil {
+			x = m.attend(b.Attentions[i], x, cond)
+		}
+		residuals = append(residuals, x)
+	}
+	for _, d := range b.Downsamplers {
+		x = d.Conv.Forward(x)
+		residuals = append(residuals, x)
+	}
+	return x, residuals
+}
+
+// MidBlock2D is diffusers' UNetMidBlock2DCrossAttn: a transformer between two
+// residual blocks.
+type MidBlock2D struct {
+	Resnets    []*nn.ResnetBlock2D `key:"resnets"`
+	Attentions []*Transformer2D    `key:"attentions"`
+}
+
+func newMidBlock(cfg Config, temb int) *MidBlock2D {
+	last := len(cfg.BlockOutChannels) - 1
+	c := cfg.BlockOutChannels[last]
+	return &MidBlock2D{
+		Resnets: []*nn.ResnetBlock2D{
+			nn.NewResnetBlock2D(c, c, temb, cfg.NormNumGroups, cfg.NormEps),
+			nn.NewResnetBlock2D(c, c, temb, cfg.NormNumGroups, cfg.NormEps),
+		},
+		Attentions: []*Transformer2D{newTransformer(cfg, last)},
+	}
+}
+
+func (b *MidBlock2D) forward(m *Model, x, temb, cond *gpu.Tensor) *gpu.Tensor {
+	x = m.resnet(b.Resnets[0], temb, x)
+	x = m.attend(b.Attentions[0], x, cond)
+	return m.resnet(b.Resnets[1], temb, x)
+}
+
+// UpBlock2D is diffusers' UpBlock2D, or CrossAttnUpBlock2D where it has
+// attentions.
+type UpBlock2D struct {
+	Resnets    []*nn.ResnetBlock2D `key:"resnets"`
+	Attentions []*Transformer2D    `key:"attentions"`
+	Upsamplers []*Sampler          `key:"upsamplers"` // one, none in the last block
+}
+
+// newUpBlock mirrors down block i; in is the width of what comes from below.
+func newUpBlock(cfg Config, i int, kind string, in, temb int) *UpBlock2D {
+	b, out := &UpBlock2D{}, cfg.BlockOutChannels[i]
+	layers := cfg.LayersPerBlock.at(i) + 1
+	for j := range layers {
+		// The skip of the last layer was made by the block above on the way down.
+		skip := out
+		if j == layers-1 {
+			skip = cfg.BlockOutChannels[max(i-1, 0)]
+		}
+		b.Resnets = append(b.Resnets, nn.NewResnetBlock2D(in+skip, out, temb, cfg.NormNumGroups, cfg.NormEps))
+		if kind == crossAttnUp {
+			b.Attentions = append(b.Attentions, newTransformer(cfg, i))
+		}
+		in = out
+	}
+	if i > 0 {
+		b.Upsamplers = []*Sampler{{nn.NewConv2d(out, out, 3, 1, 1)}}
+	}
+	return b
+}
+
+// forward pops one residual per layer and returns those that are left.
+func (b *UpBlock2D) forward(m *Model, x *gpu.Tensor, residuals []*gpu.Tensor, temb, cond *gpu.Tensor) (*gpu.Tensor, []*gpu.Tensor) {
+	for i, r := range b.Resnets {
+		top := len(residuals) - 1
+		x = m.resnet(r, temb, x, residuals[top])
+		residuals = residuals[:top]
+		if b.Attentions != nil {
+			x = m.attend(b.Attentions[i], x, cond)
+		}
+	}
+	for _, u := range b.Upsamplers {
+		next := residuals[len(residuals)-1]
+		x = m.block(func(xs ...*gpu.Tensor) *gpu.Tensor {
+			return u.Conv.Forward(cropTo(gpu.Upsample2x(xs[0]), next.Dim(1), next.Dim(2)))
+		}, x)
+	}
+	return x, residuals
+}
+
+// resnet applies r to the channels of parts side by side.
+func (m *Model) resnet(r *nn.ResnetBlock2D, temb *gpu.Tensor, parts ...*gpu.Tensor) *gpu.Tensor {
+	return m.block(func(xs ...*gpu.Tensor) *gpu.Tensor {
+		x := xs[1]
+		if len(xs) > 2 {
+			x = gpu.Concat(xs[1:]...)
+		}
+		return r.Forward(x, xs[0])
+	}, append([]*gpu.Tensor{temb}, parts...)...)
+}
+
+func (m *Model) attend(t *Transformer2D, x, cond *gpu.Tensor) *gpu.Tensor {
+	return m.block(func(xs ...*gpu.Tensor) *gpu.Tensor { return t.Forward(xs[0], xs[1]) }, x, cond)
+}
+
+// cropTo cuts x to height h and width w, where doubling the rounded-up half of
+// an odd size gave a row or a column too many.
+func cropTo(x *gpu.Tensor, h, w int) *gpu.Tensor {
+	n, c := x.Dim(0), x.Dim(3)
+	if x.Dim(1) != h {
+		x = gpu.Reshape(gpu.Channels(gpu.Reshape(x, n, x.Len()/n), 0, h*x.Dim(2)*c), n, h, x.Dim(2), c)
+	}
+	if x.Dim(2) != w {
+		x = gpu.Reshape(gpu.Channels(gpu.Reshape(x, n*h, x.Dim(2)*c), 0, w*c), n, h, w, c)
+	}
+	return x
+}

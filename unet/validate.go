@@ -1,0 +1,210 @@
+package unet
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Ints is a number for every block, or one number per block.
+type Ints []int
+
+func (v Ints) at(i int) int {
+	if len(v) == 1 {
+		return v[0]
+	}
+	return v[i]
+}
+
+// UnmarshalJSON reads a number, a list of numbers or null.
+func (v *Ints) UnmarshalJSON(data []byte) error {
+	var one int
+	if string(data) == "null" {
+		return nil
+	}
+	if json.Unmarshal(data, &one) == nil {
+		*v = Ints{one}
+		return nil
+	}
+	var many []int
+	if err := json.Unmarshal(data, &many); err != nil {
+		return fmt.Errorf("want a whole number or a list of them, not %.40s", data)
+	}
+	*v = many
+	return nil
+}
+
+// MarshalJSON writes one number as a number and none as null.
+func (v Ints) MarshalJSON() ([]byte, error) {
+	switch len(v) {
+	case 0:
+		return []byte("null"), nil
+	case 1:
+		return json.Marshal(v[0])
+	}
+	return json.Marshal([]int(v))
+}
+
+// MarshalJSON writes the config.json that diffusers opens: absent options are
+// left out, so that they take the library's defaults.
+func (c Config) MarshalJSON() ([]byte, error) {
+	type plain Config
+	return json.Marshal(struct {
+		plain
+		MidBlockType                      *string `json:"mid_block_type"`
+		NumAttentionHeads                 *Ints   `json:"num_attention_heads"`
+		TimeEmbeddingDim                  *int    `json:"time_embedding_dim"`
+		TimeCondProjDim                   *int    `json:"time_cond_proj_dim"`
+		ClassEmbedType                    *string `json:"class_embed_type"`
+		AdditionEmbedType                 *string `json:"addition_embed_type"`
+		AdditionTimeEmbedDim              *int    `json:"addition_time_embed_dim"`
+		ProjectionClassEmbeddingsInputDim *int    `json:"projection_class_embeddings_input_dim"`
+		AttentionHeadDim                  Ints    `json:"attention_head_dim"`
+	}{
+		plain:                             plain(c),
+		MidBlockType:                      orNull(c.MidBlockType),
+		TimeEmbeddingDim:                  orNull(c.TimeEmbeddingDim),
+		TimeCondProjDim:                   orNull(c.TimeCondProjDim),
+		ClassEmbedType:                    orNull(c.ClassEmbedType),
+		AdditionEmbedType:                 orNull(c.AdditionEmbedType),
+		AdditionTimeEmbedDim:              orNull(c.AdditionTimeEmbedDim),
+		ProjectionClassEmbeddingsInputDim: orNull(c.ProjectionClassEmbeddingsInputDim),
+		AttentionHeadDim:                  c.heads(), // diffusers refuses num_attention_heads
+	})
+}
+
+func orNull[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
+// heads is the number of attention heads of each block.
+func (c Config) heads() Ints {
+	if len(c.NumAttentionHeads) > 0 {
+		return c.NumAttentionHeads
+	}
+	return c.AttentionHeadDim
+}
+
+func (c Config) timeEmbedDim() int {
+	if c.TimeEmbeddingDim > 0 {
+		return c.TimeEmbeddingDim
+	}
+	return 4 * c.BlockOutChannels[0]
+}
+
+// Limits far above any model in use, so that a wrong file cannot ask for
+// endless work.
+const (
+	maxBlocks = 16
+	maxLayers = 256
+	maxWidth  = 1 << 20
+)
+
+// Validate tells what in the configuration cannot be built.
+func (c Config) Validate() error {
+	if err := c.validate(); err != nil {
+		return fmt.Errorf("U-Net config: %w", err)
+	}
+	return nil
+}
+
+func (c Config) validate() error {
+	if c.ClassName != className {
+		return fmt.Errorf("_class_name is %q, want %q", c.ClassName, className)
+	}
+	n := len(c.BlockOutChannels)
+	if n < 1 || n > maxBlocks || len(c.DownBlockTypes) != n || len(c.UpBlockTypes) != n {
+		return fmt.Errorf("%d block_out_channels, %d down_block_types and %d up_block_types: want as many of each, 1 to %d",
+			n, len(c.DownBlockTypes), len(c.UpBlockTypes), maxBlocks)
+	}
+	errs := []error{
+		within("in_channels", maxWidth, c.InChannels),
+		within("out_channels", maxWidth, c.OutChannels),
+		within("block_out_channels", maxWidth, c.BlockOutChannels...),
+		within("norm_num_groups", maxWidth, c.NormNumGroups),
+		perBlock("layers_per_block", n, maxLayers, c.LayersPerBlock),
+		perBlock("transformer_layers_per_block", n, maxLayers, c.TransformerLayersPerBlock),
+		perBlock("cross_attention_dim", n, maxWidth, c.CrossAttentionDim),
+		perBlock("attention_head_dim", n, maxWidth, c.heads()),
+		within("time_embedding_dim", maxWidth, max(c.TimeEmbeddingDim, 1)),
+		within("time_cond_proj_dim", maxWidth, max(c.TimeCondProjDim, 1)),
+		oneOf("mid_block_type", c.MidBlockType, "", crossAttnMid),
+		oneOf("class_embed_type", c.ClassEmbedType, "", "projection"),
+		oneOf("addition_embed_type", c.AdditionEmbedType, "", "text", "text_time"),
+	}
+	for i := range n {
+		errs = append(errs,
+			oneOf("down_block_types", c.DownBlockTypes[i], plainDown, crossAttnDown),
+			oneOf("up_block_types", c.UpBlockTypes[i], plainUp, crossAttnUp))
+	}
+	if c.ConvInKernel%2 != 1 || c.ConvOutKernel%2 != 1 || max(c.ConvInKernel, c.ConvOutKernel) > 31 || min(c.ConvInKernel, c.ConvOutKernel) < 1 {
+		errs = append(errs, fmt.Errorf("conv_in_kernel %d and conv_out_kernel %d must be odd, 1 to 31", c.ConvInKernel, c.ConvOutKernel))
+	}
+	if c.ClassEmbedType != "" || c.AdditionEmbedType == "text_time" {
+		errs = append(errs, within("projection_class_embeddings_input_dim", maxWidth, c.ProjectionClassEmbeddingsInputDim))
+	}
+	if c.AdditionEmbedType == "text_time" {
+		errs = append(errs, within("addition_time_embed_dim", maxWidth, c.AdditionTimeEmbedDim))
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return c.validateDivisions()
+}
+
+func (c Config) validateDivisions() error {
+	for i, width := range c.BlockOutChannels {
+		if width%c.NormNumGroups != 0 {
+			return fmt.Errorf("block_out_channels %d does not divide into norm_num_groups %d", width, c.NormNumGroups)
+		}
+		if c.attends(i) && width%c.heads().at(i) != 0 {
+			return fmt.Errorf("block_out_channels %d does not divide into %d attention heads", width, c.heads().at(i))
+		}
+	}
+	if c.AdditionEmbedType == "text" {
+		if len(c.CrossAttentionDim) != 1 {
+			return errors.New("addition_embed_type \"text\" wants one cross_attention_dim")
+		}
+		if h := c.AdditionEmbedTypeNumHeads; h < 1 || c.CrossAttentionDim[0]%h != 0 {
+			return fmt.Errorf("cross_attention_dim %d does not divide into addition_embed_type_num_heads %d", c.CrossAttentionDim[0], h)
+		}
+	}
+	return nil
+}
+
+// attends tells whether a transformer stands at level i.
+func (c Config) attends(i int) bool {
+	last := len(c.BlockOutChannels) - 1
+	return c.DownBlockTypes[i] == crossAttnDown || c.UpBlockTypes[last-i] == crossAttnUp ||
+		i == last && c.MidBlockType != ""
+}
+
+func within(name string, most int, values ...int) error {
+	for _, v := range values {
+		if v < 1 || v > most {
+			return fmt.Errorf("%s is %d, want 1 to %d", name, v, most)
+		}
+	}
+	return nil
+}
+
+func perBlock(name string, blocks, most int, v Ints) error {
+	if len(v) != 1 && len(v) != blocks {
+		return fmt.Errorf("%s has %d values, want 1 or %d", name, len(v), blocks)
+	}
+	return within(name, most, v...)
+}
+
+func oneOf(name, got string, want ...string) error {
+	if !slices.Contains(want, got) {
+		return fmt.Errorf("%s = %q is not supported", name, got)
+	}
+	return nil
+}
