@@ -1,0 +1,26 @@
+// Package assets holds what is built into the program.
+package assets
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed all:model
+var model embed.FS
+
+// Model is the built-in model, a diffusers folder. It is empty but for a note in
+// a program built without one: ask HasModel.
+func Model() fs.FS {
+	folder, err := fs.Sub(model, "model")
+	if err != nil {
+		panic(err) // the path is a valid one
+	}
+	return folder
+}
+
+// HasModel tells whether a model is built in.
+func HasModel() bool {
+	_, err := fs.Stat(Model(), "model_index.json")
+	return err == nil
+}
