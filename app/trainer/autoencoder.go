@@ -1,0 +1,138 @@
+package trainer
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+
+	"latent/gpu"
+	"latent/gpu/nn"
+	"latent/gpu/safetensors"
+)
+
+// trainAutoencoder trains the VAE, unless a finished one stands in the state
+// folder, and leaves it loaded with latents of mean 0 and deviation 1.
+func (r *run) trainAutoencoder() error {
+	done := r.statePath("vae.safetensors")
+	if _, err := os.Stat(done); err == nil {
+		f, err := safetensors.Open(done)
+		if err != nil {
+			return fmt.Errorf("checkpoint %s: %w", done, err)
+		}
+		defer f.Close()
+		nn.Free(r.model.VAE)
+		return nn.Load(r.model.VAE, r.dev, r.dtype, f)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+
+	params := nn.Trainable(r.model.VAE)
+	order := &shuffled{seed: r.Seed, n: r.data.Len()}
+	next := prefetch(r.ctx, func(k int) (batch, error) { return r.pictureBatch(r.Autoencoder.Batch, k, order) })
+	defer next.stop()
+	size, n := r.Data.Resolution, r.Autoencoder.Batch
+	edges := r.edgeFilter()
+	var failure error
+	l := &loop{run: r, name: "autoencoder", stage: r.Autoencoder, params: params}
+	l.loss = func(step, micro int) *gpu.Tensor {
+		b, err := next.get(step*r.Autoencoder.Accumulate + micro)
+		if err != nil {
+			failure = err
+			return r.dev.Full(0, gpu.Float32, 1)
+		}
+		x := r.dev.FromFloat32(b.pixels, r.dtype, n, size, size, 3)
+		moments := r.model.VAE.Moments(x)
+		eps := make([]float32, moments.Len()/2)
+		r.rand(l.name, step, micro).Normal(eps)
+		shape := append([]int(nil), moments.Shape()...)
+		shape[3] /= 2
+		z := gpu.GaussianSample(moments, r.dev.FromFloat32(eps, r.dtype, shape...))
+		y := r.model.VAE.Reconstruct(z)
+		loss := gpu.Add(reconstruction(y, x, edges), gpu.Scale(float32(r.Autoencoder.KL), gpu.GaussianKL(moments)))
+		return loss
+	}
+	l.after = func(int) error { return failure }
+	if err := l.train(); err != nil {
+		return err
+	}
+	l.opt.AdoptAverage()
+	l.opt.Free()
+	nn.Freeze(r.model.VAE)
+	if err := r.normaliseLatents(); err != nil {
+		return err
+	}
+	return nn.Save(done, r.model.VAE, "F32", nil)
+}
+
+// reconstruction compares a picture y[N,H,W,3] with what it should be: L1 and
+// squared error of the pixels, of the picture at a half, a quarter and an eighth
+// of its size, and of its edges.
+func reconstruction(y, x, edges *gpu.Tensor) *gpu.Tensor {
+	loss := gpu.Add(gpu.L1(y, x), gpu.MSE(y, x, nil))
+	valid := gpu.Conv{Stride: 1}
+	loss = gpu.Combine([]float32{1, 0.5}, loss, gpu.L1(gpu.Conv2d(y, edges, nil, nil, valid), gpu.Conv2d(x, edges, nil, nil, valid)))
+	for _, w := range []float32{0.25, 0.25, 0.25} {
+		if y.Dim(1)%2 != 0 || y.Dim(2)%2 != 0 {
+			break
+		}
+		y, x = gpu.AvgPool2x(y), gpu.AvgPool2x(x)
+		loss = gpu.Combine([]float32{1, w}, loss, gpu.L1(y, x))
+	}
+	return loss
+}
+
+// edgeFilter is a convolution of 3 → 6 channels: the difference of each channel
+// with its right and its lower neighbour.
+func (r *run) edgeFilter() (w *gpu.Tensor) {
+	data := make([]float32, 6*2*2*3)
+	at := func(o, y, x, c int) *float32 { return &data[((o*2+y)*2+x)*3+c] }
+	for c := range 3 {
+		*at(c, 0, 0, c), *at(c, 0, 1, c) = -1, 1
+		*at(c+3, 0, 0, c), *at(c+3, 1, 0, c) = -1, 1
+	}
+	r.dev.Permanent(func() { w = r.dev.FromFloat32(data, r.dtype, 6, 2, 2, 3) })
+	return w
+}
+
+// normaliseLatents measures mean and deviation of each latent channel and folds
+// them into the 1×1 convolutions around the latent, so that the denoiser meets
+// N(0,1) and scaling_factor is 1.
+func (r *run) normaliseLatents() error {
+	const batches = 16
+	c := r.model.VAE.Config.LatentChannels
+	sum, squares, count := make([]float64, c), make([]float64, c), 0
+	order := &shuffled{seed: r.Seed + 1, n: r.data.Len()}
+	for k := range batches {
+		b, err := r.pictureBatch(r.Autoencoder.Batch, k, order)
+		if err != nil {
+			return err
+		}
+		for i, v := range r.encodeMean(b.pixels, r.Autoencoder.Batch) {
+			sum[i%c] += float64(v)
+			squares[i%c] += float64(v) * float64(v)
+			if i%c == 0 {
+				count++
+			}
+		}
+	}
+	mean, std := make([]float64, c), make([]float64, c)
+	for i := range c {
+		mean[i] = sum[i] / float64(count)
+		std[i] = max(math.Sqrt(max(squares[i]/float64(count)-mean[i]*mean[i], 0)), 1e-3)
+	}
+	return r.model.VAE.Standardise(mean, std)
+}
+
+// encodeMean gives the latents of n pictures, [n,h,w,c], before scaling.
+func (r *run) encodeMean(pixels []float32, n int) []float32 {
+	var out []float32
+	size := r.Data.Resolution
+	r.dev.Scope(func() []*gpu.Tensor {
+		m := r.model.VAE.Moments(r.dev.FromFloat32(pixels, r.dtype, n, size, size, 3))
+		out = gpu.Channels(m, 0, m.Dim(3)/2).Float32s()
+		return nil
+	})
+	return out
+}

@@ -1,0 +1,76 @@
+package trainer
+
+import "context"
+
+// batch is n pictures as floats in [−1,1], [n,size,size,3], with captions.
+type batch struct {
+	pixels   []float32
+	captions []string
+}
+
+// pictureBatch loads the k-th batch. Endless data is read in order, a folder
+// in shuffled passes.
+func (r *run) pictureBatch(n, k int, order *shuffled) (batch, error) {
+	size := r.Data.Resolution * r.Data.Resolution * 3
+	b := batch{make([]float32, n*size), make([]string, n)}
+	for i := range n {
+		at := k*n + i
+		if !r.data.Endless() {
+			at = order.at(at)
+		}
+		rgb, caption, err := r.data.Sample(at)
+		if err != nil {
+			return b, err
+		}
+		toFloat(b.pixels[i*size:(i+1)*size], rgb)
+		b.captions[i] = caption
+	}
+	return b, nil
+}
+
+// prefetcher loads batches k, k+1, … ahead of their use.
+type prefetcher struct {
+	load    func(k int) (batch, error)
+	ctx     context.Context
+	stop    context.CancelFunc
+	results chan loaded
+	next    int
+}
+
+type loaded struct {
+	batch
+	err error
+}
+
+func prefetch(ctx context.Context, load func(k int) (batch, error)) *prefetcher {
+	ctx, cancel := context.WithCancel(ctx)
+	return &prefetcher{load: load, ctx: ctx, stop: cancel, next: -1}
+}
+
+// get returns batch k; the first call starts the sequence, later calls must
+// ask for one more each time.
+func (p *prefetcher) get(k int) (batch, error) {
+	if p.next < 0 {
+		p.next = k
+		p.results = make(chan loaded, 2)
+		go func() {
+			for ; p.ctx.Err() == nil; k++ {
+				b, err := p.load(k)
+				select {
+				case p.results <- loaded{b, err}:
+				case <-p.ctx.Done():
+				}
+			}
+		}()
+	}
+	if k != p.next {
+		return p.load(k)
+	}
+	p.next++
+	select {
+	case r := <-p.results:
+		return r.batch, r.err
+	case <-p.ctx.Done():
+		return p.load(k) // stopped: the step under way still ends
+	}
+}

@@ -1,0 +1,63 @@
+package trainer
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+
+	"latent/gpu/safetensors"
+)
+
+// save writes the stage's checkpoint after step steps; the file replaces the
+// one before it whole.
+func (l *loop) save(step int) (string, error) {
+	path := l.statePath(l.name + ".safetensors")
+	err := safetensors.Write(path, l.opt.State(""), map[string]string{
+		"step": strconv.Itoa(step), "updates": strconv.Itoa(l.opt.Steps()), "recipe": l.fingerprint(),
+	})
+	if err != nil {
+		return "", fmt.Errorf("checkpoint: %w", err)
+	}
+	return path, nil
+}
+
+// restore continues from the stage's checkpoint and returns the step to go on
+// with, 0 if there is no checkpoint.
+func (l *loop) restore() (int, error) {
+	path := l.statePath(l.name + ".safetensors")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return 0, fmt.Errorf("checkpoint %s: %w", path, err)
+	}
+	defer f.Close()
+	meta := f.Metadata()
+	step, err1 := strconv.Atoi(meta["step"])
+	updates, err2 := strconv.Atoi(meta["updates"])
+	if err1 != nil || err2 != nil || step < 0 || updates < 0 {
+		return 0, fmt.Errorf("checkpoint %s does not say its step", path)
+	}
+	if meta["recipe"] != l.fingerprint() {
+		return 0, fmt.Errorf("checkpoint %s was made by another recipe: restore the recipe, or remove %s to start again", path, l.statePath(""))
+	}
+	return step, l.opt.Restore(f, "", updates)
+}
+
+// fingerprint identifies the settings that a continued stage must share with
+// its beginning. How often to save or to draw samples may change.
+func (l *loop) fingerprint() string {
+	s := l.stage
+	s.Checkpoint, s.Checkpointed = 0, false
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %d %v %+v %+v", l.name, l.Seed, l.dtype, l.Data, s)
+	for _, p := range l.params {
+		fmt.Fprintf(h, " %s%v", p.Key, p.Shape)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

@@ -1,0 +1,191 @@
+package trainer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// Config is a training recipe, as a TOML file holds it.
+//
+// From scratch (Skeleton set): the autoencoder is trained first, then text
+// encoder and U-Net together on its latents. Fine-tuning (Base set): only text
+// encoder and U-Net move.
+type Config struct {
+	Output     string `toml:"output"`     // model folder to write; checkpoints stand in its .train folder
+	Base       string `toml:"base"`       // model to fine-tune: a folder, or "builtin"
+	Skeleton   string `toml:"skeleton"`   // folder of config.json files: train from scratch
+	Name       string `toml:"name"`       // what the model calls itself
+	Seed       uint64 `toml:"seed"`       //
+	Device     string `toml:"device"`     // auto, host, reference, …
+	Precision  string `toml:"precision"`  // auto, f32, bf16: type of activations and weights; masters are float32
+	SaveFormat string `toml:"save_dtype"` // f16 (default), bf16, f32
+
+	Data        Data  `toml:"data"`
+	Autoencoder Stage `toml:"autoencoder"`
+	Denoiser    Stage `toml:"denoiser"`
+
+	Samples Samples `toml:"samples"`
+}
+
+// Data is where pictures come from: a folder of pictures with .txt captions
+// beside them, or the endless postcard generator.
+type Data struct {
+	Folder     string `toml:"folder"`
+	Postcard   int    `toml:"postcard"`   // number of kinds of object; 0: use Folder
+	Resolution int    `toml:"resolution"` // pictures are filled and cropped to this square; a multiple of 8
+	Cache      int    `toml:"cache"`      // postcard: how many pictures are drawn and encoded once
+	Flip       bool   `toml:"flip"`       // folder: mirrored pictures too
+	Prompt     string `toml:"prompt"`     // folder: caption of pictures without a .txt file
+}
+
+// Stage holds the settings of one optimisation.
+type Stage struct {
+	Steps        int     `toml:"steps"`
+	Batch        int     `toml:"batch_size"`
+	Accumulate   int     `toml:"gradient_accumulation_steps"`
+	LR           float64 `toml:"learning_rate"`
+	Schedule     string  `toml:"lr_scheduler"` // constant, cosine
+	Warmup       int     `toml:"lr_warmup_steps"`
+	WeightDecay  float64 `toml:"weight_decay"`
+	Beta1        float64 `toml:"adam_beta1"`
+	Beta2        float64 `toml:"adam_beta2"`
+	ClipNorm     float64 `toml:"max_grad_norm"`
+	EMA          float64 `toml:"ema_decay"`
+	EMAEvery     int     `toml:"ema_every"`        // steps between updates of the average
+	Checkpoint   int     `toml:"checkpoint_every"` // steps
+	FreezeText   bool    `toml:"freeze_text_encoder"`
+	CaptionDrop  float64 `toml:"caption_dropout"` // share of samples trained without a caption
+	MinSNR       float64 `toml:"min_snr_gamma"`   // 0: uniform weights
+	Checkpointed bool    `toml:"gradient_checkpointing"`
+
+	KL float64 `toml:"kl_weight"` // autoencoder
+}
+
+// Samples are pictures made while the denoiser trains.
+type Samples struct {
+	Every    int      `toml:"every"` // steps; 0: none
+	Prompts  []string `toml:"prompts"`
+	Steps    int      `toml:"steps"`
+	Guidance float64  `toml:"cfg_scale"`
+}
+
+// LoadConfig reads a recipe. Unknown keys are errors: a misspelt setting must
+// not be silently ignored. Relative paths are relative to the recipe's folder,
+// but output, which is relative to the working directory.
+func LoadConfig(path string) (Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return Config{}, fmt.Errorf("recipe %s: %w", path, err)
+	}
+	c, err := ParseConfig(data)
+	if err != nil {
+		return Config{}, fmt.Errorf("recipe %s: %w", path, err)
+	}
+	for _, p := range []*string{&c.Skeleton, &c.Data.Folder, &c.Base} {
+		if *p != "" && *p != Builtin && !filepath.IsAbs(*p) {
+			*p = filepath.Join(filepath.Dir(path), *p)
+		}
+	}
+	return c, nil
+}
+
+// Builtin is the Base that names the built-in model.
+const Builtin = "builtin"
+
+// ParseConfig reads a recipe from TOML, fills in defaults and validates it.
+func ParseConfig(data []byte) (Config, error) {
+	var c Config
+	md, err := toml.NewDecoder(bytes.NewReader(data)).Decode(&c)
+	if err != nil {
+		var pe toml.ParseError
+		if errors.As(err, &pe) {
+			return c, fmt.Errorf("line %d: %s", pe.Position.Line, pe.Message)
+		}
+		return c, errors.New(strings.ReplaceAll(err.Error(), "\n", " "))
+	}
+	if un := md.Undecoded(); len(un) > 0 {
+		return c, fmt.Errorf("unknown setting %q", un[0].String())
+	}
+	c.SetDefaults()
+	return c, c.Validate()
+}
+
+// SetDefaults fills what is zero with sound values.
+func (c *Config) SetDefaults() {
+	def := func(p *float64, v float64) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	defInt := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	if c.SaveFormat == "" {
+		c.SaveFormat = "f16"
+	}
+	if c.Name == "" {
+		c.Name = filepath.Base(c.Output)
+	}
+	defInt(&c.Data.Resolution, 128)
+	defInt(&c.Data.Cache, 20000)
+	for _, s := range []*Stage{&c.Autoencoder, &c.Denoiser} {
+		defInt(&s.Batch, 16)
+		defInt(&s.Accumulate, 1)
+		defInt(&s.Checkpoint, 500)
+		def(&s.LR, 1e-4)
+		def(&s.Beta1, 0.9)
+		def(&s.Beta2, 0.99)
+		def(&s.ClipNorm, 1)
+	}
+	def(&c.Autoencoder.KL, 1e-5)
+	defInt(&c.Samples.Steps, 20)
+	def(&c.Samples.Guidance, 4)
+}
+
+// Validate says in one line what is wrong.
+func (c *Config) Validate() error {
+	switch {
+	case c.Output == "":
+		return errors.New("output is not set: name the folder of the model to write")
+	case (c.Base == "") == (c.Skeleton == ""):
+		return errors.New("set either base (a model to fine-tune) or skeleton (config files to train from scratch)")
+	case (c.Data.Folder == "") == (c.Data.Postcard == 0):
+		return errors.New("set either data.folder (pictures) or data.postcard (number of kinds of object)")
+	case c.Data.Resolution < 8 || c.Data.Resolution%8 != 0:
+		return fmt.Errorf("data.resolution %d must be a multiple of 8", c.Data.Resolution)
+	case c.Data.Cache < 1:
+		return fmt.Errorf("data.cache %d must be at least 1", c.Data.Cache)
+	case c.Denoiser.Steps < 1:
+		return fmt.Errorf("denoiser.steps %d must be at least 1", c.Denoiser.Steps)
+	case c.Skeleton != "" && c.Autoencoder.Steps < 1:
+		return fmt.Errorf("autoencoder.steps %d must be at least 1 when training from scratch", c.Autoencoder.Steps)
+	case c.SaveFormat != "f16" && c.SaveFormat != "bf16" && c.SaveFormat != "f32":
+		return fmt.Errorf("save_dtype %q: choose f16, bf16 or f32", c.SaveFormat)
+	}
+	for name, s := range map[string]Stage{"autoencoder": c.Autoencoder, "denoiser": c.Denoiser} {
+		switch {
+		case s.Batch < 1 || s.Accumulate < 1 || s.Checkpoint < 1 || s.Warmup < 0:
+			return fmt.Errorf("%s: batch_size, gradient_accumulation_steps and checkpoint_every must be at least 1", name)
+		case s.LR <= 0 || s.LR > 1:
+			return fmt.Errorf("%s.learning_rate %g must be between 0 and 1", name, s.LR)
+		case s.CaptionDrop < 0 || s.CaptionDrop > 1:
+			return fmt.Errorf("%s.caption_dropout %g must be between 0 and 1", name, s.CaptionDrop)
+		case s.EMA < 0 || s.EMA >= 1:
+			return fmt.Errorf("%s.ema_decay %g must be at least 0 and below 1", name, s.EMA)
+		}
+	}
+	return nil
+}

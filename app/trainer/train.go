@@ -1,0 +1,164 @@
+// Package trainer turns a folder of pictures, or the endless postcard
+// generator, into the weights of a latent diffusion model.
+//
+//	picture ──VAE encode──▶ x₀;  ε ~ N(0,1);  x_t = √ᾱ_t·x₀ + √(1−ᾱ_t)·ε
+//	loss = mean (target − U-Net(x_t, t, cond))²  ──▶ gradients ──▶ AdamW
+//
+// All randomness of a step is a function of the recipe's seed and the step's
+// number, and checkpoints hold the optimiser's whole state: a run that was
+// killed continues with the same losses, to the last bit, as one that was not.
+package trainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"latent/app/library"
+	"latent/assets"
+	"latent/gpu"
+	"latent/gpu/nn"
+	"latent/noise"
+	"latent/textencoder"
+)
+
+// Progress is reported after each step.
+type Progress struct {
+	Stage      string // "autoencoder", "latents", "denoiser"
+	Step, Of   int
+	Loss       float64
+	GradNorm   float64
+	LR         float64
+	Rate       float64       // samples per second
+	Left       time.Duration // of this stage
+	Checkpoint string        // set when one was just written
+	Samples    []image.Image // set when sample pictures were just made
+}
+
+// State is the folder inside the output that holds what a resumed run needs.
+const State = ".train"
+
+// run is one training run in progress.
+type run struct {
+	Config
+	ctx      context.Context
+	progress func(Progress)
+	dev      *gpu.Device
+	dtype    gpu.DType
+	model    *library.Model
+	data     dataset
+}
+
+// Train runs a recipe on dev. With resume it continues from the output
+// folder's checkpoints; without, an output folder that has some is an error.
+// It returns ctx.Err() if stopped; the state up to then is saved first.
+func Train(ctx context.Context, dev *gpu.Device, c Config, resume bool, progress func(Progress)) (err error) {
+	defer gpu.Catch(&err)
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	r := &run{Config: c, ctx: ctx, progress: progress, dev: dev}
+	if r.dtype, err = precision(c.Precision, dev); err != nil {
+		return err
+	}
+	state := filepath.Join(c.Output, State)
+	if _, err := os.Stat(state); err == nil && !resume {
+		return fmt.Errorf("%s holds an unfinished training: continue it with --resume, or remove that folder", state)
+	}
+	if r.data, err = openData(c.Data, c.Seed); err != nil {
+		return err
+	}
+	if err := r.openModel(); err != nil {
+		return err
+	}
+	defer r.model.Close()
+	if err := os.MkdirAll(state, 0o755); err != nil {
+		return fmt.Errorf("output %s: %w", c.Output, pathReason(err))
+	}
+	if c.Skeleton != "" {
+		if err := r.trainAutoencoder(); err != nil {
+			return err
+		}
+	}
+	cache, err := r.cacheLatents()
+	if err != nil {
+		return err
+	}
+	if err := r.trainDenoiser(cache); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(state); err != nil {
+		return fmt.Errorf("%s: %w", state, pathReason(err))
+	}
+	return nil
+}
+
+func precision(name string, dev *gpu.Device) (gpu.DType, error) {
+	switch name {
+	case "", "auto":
+		return dev.Info().Compute, nil
+	case "f32":
+		return gpu.Float32, nil
+	case "bf16":
+		return gpu.BFloat16, nil
+	}
+	return 0, fmt.Errorf("unknown precision %q: choose auto, f32 or bf16", name)
+}
+
+// openModel loads the base model, or builds the skeleton with fresh weights.
+func (r *run) openModel() (err error) {
+	switch {
+	case r.Base == Builtin:
+		r.model, err = library.OpenFS(assets.Model(), Builtin, r.dev, r.dtype)
+		return err
+	case r.Base != "":
+		r.model, err = library.Open(r.Base, r.dev, r.dtype)
+		return err
+	}
+	folder := os.DirFS(r.Skeleton)
+	var vocab textencoder.Vocabulary
+	if _, err := fs.Stat(folder, "tokenizer"); errors.Is(err, fs.ErrNotExist) {
+		length, err := library.TextLength(folder)
+		if err != nil {
+			return fmt.Errorf("skeleton %s: %w", r.Skeleton, err)
+		}
+		if vocab, err = textencoder.BuildVocabulary(r.data.Words(), length); err != nil {
+			return err
+		}
+	}
+	if r.model, err = library.Skeleton(folder, r.dev, r.dtype, vocab); err != nil {
+		return fmt.Errorf("skeleton %s: %w", r.Skeleton, err)
+	}
+	r.model.Name = r.Name
+	for i, part := range []any{r.model.Text, r.model.UNet, r.model.VAE} {
+		if err := nn.Init(part, r.dev, r.dtype, noise.NewRand(r.Seed+uint64(i))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) statePath(name string) string { return filepath.Join(r.Output, State, name) }
+
+// rand is the generator of one step: its numbers depend on nothing else.
+func (r *run) rand(stage string, step, micro int) *noise.Rand {
+	h := r.Seed
+	for _, v := range []uint64{uint64(len(stage)), uint64(step), uint64(micro)} {
+		h = (h ^ v) * 0x9E3779B97F4A7C15
+		h ^= h >> 29
+	}
+	return noise.NewRand(h)
+}
+
+func pathReason(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
