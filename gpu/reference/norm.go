@@ -17,8 +17,8 @@ func groupsOf(x *gpu.Tensor, groups int) grouping {
 
 func layers(x *gpu.Tensor) grouping { return grouping{x.Len() / max(x.Dim(-1), 1), 1, x.Dim(-1), 1} }
 
-// elements calls f with the index and the channel of each element of set s.
-func (g grouping) elements(s int, f func(i, c int)) {
+// visit calls f with the index and the channel of each element of set s.
+func (g grouping) visit(s int, f func(i, c int)) {
 	width := g.c / g.groups
 	n, first := s/g.groups, s%g.groups*width
 	for m := range g.middle {
@@ -48,11 +48,11 @@ func norm(y, stats, x, gamma, beta *gpu.Tensor, g grouping, eps float32, silu bo
 	out, st := make([]float32, y.Len()), make([]float32, stats.Len())
 	parallel(g.n*g.groups, func(s int) {
 		var mean, variance float64
-		g.elements(s, func(i, _ int) { mean += float64(xs[i]) })
+		g.visit(s, func(i, _ int) { mean += float64(xs[i]) })
 		mean /= g.count()
-		g.elements(s, func(i, _ int) { d := float64(xs[i]) - mean; variance += d * d })
+		g.visit(s, func(i, _ int) { d := float64(xs[i]) - mean; variance += d * d })
 		inv := 1 / math.Sqrt(variance/g.count()+float64(eps))
-		g.elements(s, func(i, c int) {
+		g.visit(s, func(i, c int) {
 			z := (float64(xs[i])-mean)*inv*float64(scale[c]) + float64(shift[c])
 			if silu {
 				z *= sigmoid(z)
@@ -93,7 +93,7 @@ func normGrad(dx, dgamma, dbeta *gpu.Tensor, dz []float32, x, stats, gamma *gpu.
 	parallel(g.n*g.groups, func(s int) {
 		mean, inv := float64(st[2*s]), float64(st[2*s+1])
 		var m0, m1 float64
-		g.elements(s, func(i, c int) {
+		g.visit(s, func(i, c int) {
 			h := (float64(xs[i]) - mean) * inv
 			d := float64(dz[i]) * float64(scale[c])
 			xhat[i] = float32(h)
@@ -101,7 +101,7 @@ func normGrad(dx, dgamma, dbeta *gpu.Tensor, dz []float32, x, stats, gamma *gpu.
 			m1 += d * h
 		})
 		m0, m1 = m0/g.count(), m1/g.count()
-		g.elements(s, func(i, c int) {
+		g.visit(s, func(i, c int) {
 			d := float64(dz[i]) * float64(scale[c])
 			out[i] = float32((d - m0 - float64(xhat[i])*m1) * inv)
 		})
