@@ -1,0 +1,33 @@
+// All kernels for one instruction set: ISA is its name and LANES the number of
+// floats in its vectors. No include guard is wanted, as each of the three files
+// that include this is compiled on its own.
+
+// Divisions and comparisons may be made for lanes whose result is thrown away.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-math-errno", "no-trapping-math")
+#endif
+
+#include "kernels_block.h"
+#include "kernels_math.h"
+
+#include "kernels_elementwise.h"
+#include "kernels_loss.h"
+#include "kernels_norm.h"
+#include "kernels_optim.h"
+#include "kernels_shape.h"
+#include "kernels_softmax.h"
+
+#include "kernels_gemm.h"
+
+#include "kernels_attention.h"
+#include "kernels_attention_grad.h"
+
+#define STRING_(s) #s
+#define STRING(s) STRING_(s)
+
+static const struct host_kernels table = {
+    .isa = STRING(ISA),
+#define ENTRY(result, name, params, args) .name = name,
+    HOST_KERNELS(ENTRY)
+#undef ENTRY
+};

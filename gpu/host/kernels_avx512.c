@@ -1,0 +1,15 @@
+//go:build cgo && !nodnnl
+
+#include "kernels.h"
+
+#include <stddef.h>
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC target("avx2,fma,f16c,bmi2,avx512f,avx512bw,avx512vl,avx512dq,prefer-vector-width=512")
+#define ISA avx512
+#define LANES 16
+#include "kernels_all.h"
+const struct host_kernels *const host_kernels_avx512 = &table;
+#else
+const struct host_kernels *const host_kernels_avx512 = NULL;
+#endif

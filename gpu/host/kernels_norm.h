@@ -1,0 +1,323 @@
+// Group norm (Wu & He 2018) and layer norm (Ba et al. 2016), channels last.
+
+// Group norm sees x[n,p,c] as n·rows wide rows: k positions side by side make a
+// row of width = k·c, long enough for vector loops where c is small. A chunk of
+// rows is one task and one partial sum; a piece of a chunk fits the cache.
+struct wide {
+	long width, rows, piece, chunk, chunks;
+};
+
+static struct wide wide_rows(long p, long c) {
+	enum { WIDTH = 256, PIECE = 8192 };
+	struct wide w = {.width = c, .rows = p};
+	while (w.width < WIDTH && w.rows % 2 == 0) {
+		w.width *= 2;
+		w.rows /= 2;
+	}
+	w.piece = max_(1, PIECE / w.width);
+	w.chunk = w.piece * ceil_div(16, w.piece);
+	w.chunks = ceil_div(w.rows, w.chunk);
+	return w;
+}
+
+// Sums about the piece's first row s: with d = x−s they lose nothing to
+// cancellation. Added to total[2·groups] as Σx and Σx².
+static void add_moments(double *total, const float *x, long rows, long width, float *sum, float *sq, long c,
+                        long group) {
+	memset(sum, 0, width * sizeof *sum);
+	memset(sq, 0, width * sizeof *sq);
+	for (long r = 1; r < rows; r++) {
+		const float *row = x + r * width;
+#pragma omp simd
+		for (long j = 0; j < width; j++) {
+			float d = row[j] - x[j];
+			sum[j] += d;
+			sq[j] += d * d;
+		}
+	}
+	for (long j = 0; j < width; j += group) {
+		double a = 0, b = 0;
+		for (long i = j; i < j + group; i++) {
+			double s = x[i];
+			a += sum[i] + rows * s;
+			b += sq[i] + 2 * s * sum[i] + rows * s * s;
+		}
+		total[j % c / group * 2] += a;
+		total[j % c / group * 2 + 1] += b;
+	}
+}
+
+static void group_stats(int dt, float *stats, const void *x, long n, long p, long c, long groups, float eps) {
+	struct wide w = wide_rows(p, c);
+	double *part = scratch(n * w.chunks * 2 * groups * sizeof *part);
+#pragma omp parallel if (n * p * c > SERIAL)
+	{
+		float *xb = scratch((w.piece + 2) * w.width * sizeof *xb), *sum = xb + w.piece * w.width, *sq = sum + w.width;
+#pragma omp for schedule(static)
+		for (long t = 0; t < n * w.chunks; t++) {
+			long s = t / w.chunks, from = t % w.chunks * w.chunk, to = min_(w.rows, from + w.chunk);
+			double *total = part + t * 2 * groups;
+			memset(total, 0, 2 * groups * sizeof *total);
+			for (long r = from; r < to; r += w.piece) {
+				long k = min_(w.piece, to - r);
+				const float *a = load(dt, x, (s * w.rows + r) * w.width, k * w.width, xb);
+				add_moments(total, a, k, w.width, sum, sq, c, c / groups);
+			}
+		}
+		free(xb);
+	}
+	double count = (double)p * (c / groups);
+	for (long s = 0; s < n; s++)
+		for (long g = 0; g < groups; g++) {
+			double a = 0, b = 0;
+			for (long t = s * w.chunks; t < (s + 1) * w.chunks; t++) {
+				a += part[(t * groups + g) * 2];
+				b += part[(t * groups + g) * 2 + 1];
+			}
+			double mean = a / count, var = b / count - mean * mean;
+			stats[(s * groups + g) * 2] = mean;
+			stats[(s * groups + g) * 2 + 1] = 1 / sqrt((var > 0 ? var : 0) + eps);
+		}
+	free(part);
+}
+
+static void group_norm(int dt, void *y, float *stats, const void *x, const float *gamma, const float *beta, long n,
+                       long p, long c, long groups, float eps, int silu_too) {
+	group_stats(dt, stats, x, n, p, c, groups, eps);
+	struct wide w = wide_rows(p, c);
+	long width = w.width;
+#pragma omp parallel if (n * p * c > SERIAL)
+	{
+		float *mean = scratch(5 * width * sizeof *mean);
+		float *scale = mean + width, *shift = scale + width, *xb = shift + width, *yb = xb + width;
+#pragma omp for schedule(static)
+		for (long t = 0; t < n * w.chunks; t++) {
+			long s = t / w.chunks, from = t % w.chunks * w.chunk, to = min_(w.rows, from + w.chunk);
+			for (long j = 0; j < width; j++) {
+				const float *st = stats + (s * groups + j % c / (c / groups)) * 2;
+				mean[j] = st[0];
+				scale[j] = gamma[j % c] * st[1];
+				shift[j] = beta[j % c];
+			}
+			for (long r = from; r < to; r++) {
+				long i = (s * w.rows + r) * width;
+				const float *a = load(dt, x, i, width, xb);
+				float *out = target(dt, y, i, yb);
+				if (silu_too) {
+#pragma omp simd
+					for (long j = 0; j < width; j++)
+						out[j] = silu((a[j] - mean[j]) * scale[j] + shift[j]);
+				} else {
+#pragma omp simd
+					for (long j = 0; j < width; j++)
+						out[j] = (a[j] - mean[j]) * scale[j] + shift[j];
+				}
+				store(dt, y, i, width, out);
+			}
+		}
+		free(mean);
+	}
+}
+
+// The two passes of the gradient share the step from (dy, x) to
+// x̂ = (x−mean)·rstd and du = ∂loss/∂(γ·x̂+β).
+struct norm_row {
+	float *mean, *rstd, *gamma, *beta, *xhat, *du, *xb, *gb;
+};
+
+static void norm_row_of(struct norm_row *b, int dt, const void *dy, const void *x, long i, long width, int silu_too) {
+	const float *a = load(dt, x, i, width, b->xb), *g = load(dt, dy, i, width, b->gb);
+	if (silu_too) {
+#pragma omp simd
+		for (long j = 0; j < width; j++) {
+			float h = (a[j] - b->mean[j]) * b->rstd[j];
+			b->xhat[j] = h;
+			b->du[j] = g[j] * silu_slope(h * b->gamma[j] + b->beta[j]);
+		}
+	} else {
+#pragma omp simd
+		for (long j = 0; j < width; j++) {
+			b->xhat[j] = (a[j] - b->mean[j]) * b->rstd[j];
+			b->du[j] = g[j];
+		}
+	}
+}
+
+static struct norm_row norm_row_for(long width) {
+	float *p = scratch(8 * width * sizeof *p);
+	return (struct norm_row){p,
+	                         p + width,
+	                         p + 2 * width,
+	                         p + 3 * width,
+	                         p + 4 * width,
+	                         p + 5 * width,
+	                         p + 6 * width,
+	                         p + 7 * width};
+}
+
+static void norm_row_vectors(struct norm_row *b, const float *stats, const float *gamma, const float *beta, long width,
+                             long c, long group) {
+	for (long j = 0; j < width; j++) {
+		b->mean[j] = stats[j % c / group * 2];
+		b->rstd[j] = stats[j % c / group * 2 + 1];
+		b->gamma[j] = gamma[j % c];
+		b->beta[j] = beta[j % c];
+	}
+}
+
+// With m = elements of a group and sums over it (A over γ·du, B over γ·du·x̂):
+// dβ = Σdu, dγ = Σdu·x̂, dx = rstd·(γ·du − (A + x̂·B)/m).
+static void group_norm_grad(int dt, void *dx, float *dgamma, float *dbeta, const void *dy, const void *x,
+                            const float *stats, const float *gamma, const float *beta, long n, long p, long c,
+                            long groups, int silu_too) {
+	struct wide w = wide_rows(p, c);
+	long width = w.width, group = c / groups;
+	float *part = scratch(n * w.chunks * 2 * c * sizeof *part); // [n,chunks,2,c]
+	float *ab = scratch(n * groups * 2 * sizeof *ab);           // A/m and B/m
+#pragma omp parallel if (n * p * c > SERIAL)
+	{
+		struct norm_row b = norm_row_for(width);
+		float *sum = scratch(4 * width * sizeof *sum), *dot = sum + width, *aw = dot + width, *bw = aw + width;
+#pragma omp for schedule(static)
+		for (long t = 0; t < n * w.chunks; t++) {
+			long s = t / w.chunks, from = t % w.chunks * w.chunk, to = min_(w.rows, from + w.chunk);
+			norm_row_vectors(&b, stats + s * groups * 2, gamma, beta, width, c, group);
+			memset(sum, 0, 2 * width * sizeof *sum);
+			for (long r = from; r < to; r++) {
+				norm_row_of(&b, dt, dy, x, (s * w.rows + r) * width, width, silu_too);
+#pragma omp simd
+				for (long j = 0; j < width; j++) {
+					sum[j] += b.du[j];
+					dot[j] += b.du[j] * b.xhat[j];
+				}
+			}
+			float *to_sum = part + t * 2 * c, *to_dot = to_sum + c;
+			memset(to_sum, 0, 2 * c * sizeof *to_sum);
+			for (long j0 = 0; j0 < width; j0 += c)
+				for (long j = 0; j < c; j++) {
+					to_sum[j] += sum[j0 + j];
+					to_dot[j] += dot[j0 + j];
+				}
+		}
+#pragma omp for schedule(static)
+		for (long g = 0; g < groups; g++) {
+			for (long j = g * group; j < (g + 1) * group; j++)
+				dbeta[j] = dgamma[j] = 0;
+			for (long s = 0; s < n; s++) {
+				double a = 0, d = 0;
+				for (long j = g * group; j < (g + 1) * group; j++) {
+					double u = 0, v = 0;
+					for (long t = s * w.chunks; t < (s + 1) * w.chunks; t++) {
+						u += part[t * 2 * c + j];
+						v += part[t * 2 * c + c + j];
+					}
+					dbeta[j] += u;
+					dgamma[j] += v;
+					a += u * gamma[j];
+					d += v * gamma[j];
+				}
+				double m = (double)p * group;
+				ab[(s * groups + g) * 2] = a / m;
+				ab[(s * groups + g) * 2 + 1] = d / m;
+			}
+		}
+#pragma omp for schedule(static)
+		for (long t = 0; t < n * w.chunks; t++) {
+			long s = t / w.chunks, from = t % w.chunks * w.chunk, to = min_(w.rows, from + w.chunk);
+			norm_row_vectors(&b, stats + s * groups * 2, gamma, beta, width, c, group);
+			for (long j = 0; j < width; j++) {
+				aw[j] = ab[(s * groups + j % c / group) * 2];
+				bw[j] = ab[(s * groups + j % c / group) * 2 + 1];
+			}
+			for (long r = from; r < to; r++) {
+				long i = (s * w.rows + r) * width;
+				norm_row_of(&b, dt, dy, x, i, width, silu_too);
+				float *out = target(dt, dx, i, b.xb);
+#pragma omp simd
+				for (long j = 0; j < width; j++)
+					out[j] = b.rstd[j] * (b.gamma[j] * b.du[j] - (aw[j] + b.xhat[j] * bw[j]));
+				store(dt, dx, i, width, out);
+			}
+		}
+		free(sum);
+		free(b.mean);
+	}
+	free(part);
+	free(ab);
+}
+
+static void layer_norm(int dt, void *y, float *stats, const void *x, const float *gamma, const float *beta, long rows,
+                       long c, float eps) {
+#pragma omp parallel if (rows * c > SERIAL)
+	{
+		float *xb = scratch(2 * c * sizeof *xb), *yb = xb + c;
+#pragma omp for schedule(static)
+		for (long r = 0; r < rows; r++) {
+			const float *a = load(dt, x, r * c, c, xb);
+			float *out = target(dt, y, r * c, yb);
+			float sum = 0, sq = 0;
+#pragma omp simd reduction(+ : sum)
+			for (long j = 0; j < c; j++)
+				sum += a[j];
+			float mean = sum / c;
+#pragma omp simd reduction(+ : sq)
+			for (long j = 0; j < c; j++)
+				sq += (a[j] - mean) * (a[j] - mean);
+			float rstd = 1 / sqrtf(sq / c + eps);
+#pragma omp simd
+			for (long j = 0; j < c; j++)
+				out[j] = (a[j] - mean) * rstd * gamma[j] + beta[j];
+			store(dt, y, r * c, c, out);
+			stats[2 * r] = mean;
+			stats[2 * r + 1] = rstd;
+		}
+		free(xb);
+	}
+}
+
+static void layer_norm_grad(int dt, void *dx, float *dgamma, float *dbeta, const void *dy, const void *x,
+                            const float *stats, const float *gamma, long rows, long c) {
+	enum { CHUNK = 64 };
+	long chunks = ceil_div(rows, CHUNK);
+	float *part = scratch(chunks * 2 * c * sizeof *part); // [chunks,2,c]
+#pragma omp parallel if (rows * c > SERIAL)
+	{
+		float *xb = scratch(3 * c * sizeof *xb), *gb = xb + c, *ob = gb + c;
+#pragma omp for schedule(static)
+		for (long t = 0; t < chunks; t++) {
+			float *beta_sum = part + t * 2 * c, *gamma_sum = beta_sum + c;
+			memset(beta_sum, 0, 2 * c * sizeof *beta_sum);
+			for (long r = t * CHUNK; r < min_(rows, (t + 1) * CHUNK); r++) {
+				const float *a = load(dt, x, r * c, c, xb), *g = load(dt, dy, r * c, c, gb);
+				float *out = target(dt, dx, r * c, ob);
+				float mean = stats[2 * r], rstd = stats[2 * r + 1], sum = 0, dot = 0;
+#pragma omp simd reduction(+ : sum, dot)
+				for (long j = 0; j < c; j++) {
+					float h = (a[j] - mean) * rstd, d = g[j] * gamma[j];
+					sum += d;
+					dot += d * h;
+					beta_sum[j] += g[j];
+					gamma_sum[j] += g[j] * h;
+				}
+				sum /= c;
+				dot /= c;
+#pragma omp simd
+				for (long j = 0; j < c; j++)
+					out[j] = rstd * (g[j] * gamma[j] - (sum + (a[j] - mean) * rstd * dot));
+				store(dt, dx, r * c, c, out);
+			}
+		}
+#pragma omp for schedule(static)
+		for (long j = 0; j < c; j++) {
+			double u = 0, v = 0;
+			for (long t = 0; t < chunks; t++) {
+				u += part[t * 2 * c + j];
+				v += part[t * 2 * c + c + j];
+			}
+			dbeta[j] = u;
+			dgamma[j] = v;
+		}
+		free(xb);
+	}
+	free(part);
+}
