@@ -24,13 +24,12 @@ func init() { gpu.Register("host", open) }
 
 // backend is the state behind one open device.
 type backend struct {
-	gpu.Backend // until every method is in
-	info        gpu.Info
-	isa         int // as host_isa tells
-	ops         map[C.host_spec]*op
-	layouts     []*op // one for each layout of packed weights
-	epoch       int   // counts the times ops was emptied
-	scratch     scratch
+	info    gpu.Info
+	isa     int // as host_isa tells
+	ops     map[C.host_spec]*op
+	layouts []*op // one for each layout of packed weights
+	epoch   int   // counts the times ops was emptied
+	scratch scratch
 }
 
 // start prepares oneDNN for the process.

@@ -5,34 +5,34 @@
 #include <stddef.h>
 #include <string.h>
 
-extern const struct host_kernels *const host_kernels_avx512, *const host_kernels_avx2, *const host_kernels_base;
+extern const struct kernels *const kernels_avx512, *const kernels_avx2, *const kernels_base;
 
-static int runs(const struct host_kernels *k) {
+static int runs(const struct kernels *k) {
 	if (!k)
 		return 0;
 #if defined(__x86_64__)
 	__builtin_cpu_init();
-	if (k == host_kernels_avx512)
+	if (k == kernels_avx512)
 		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 		       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-	if (k == host_kernels_avx2)
+	if (k == kernels_avx2)
 		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
 	return 1;
 }
 
-static const struct host_kernels *kernels;
+static const struct kernels *kernels;
 
 __attribute__((constructor)) static void choose(void) {
-	kernels = runs(host_kernels_avx512) ? host_kernels_avx512
-	          : runs(host_kernels_avx2) ? host_kernels_avx2
-	                                    : host_kernels_base;
+	kernels = runs(kernels_avx512) ? kernels_avx512
+	          : runs(kernels_avx2) ? kernels_avx2
+	                                    : kernels_base;
 }
 
-const char *host_isa(void) { return kernels->isa; }
+const char *kernels_isa(void) { return kernels->isa; }
 
-int host_use_isa(const char *name) {
-	const struct host_kernels *all[] = {host_kernels_avx512, host_kernels_avx2, host_kernels_base};
+int kernels_use_isa(const char *name) {
+	const struct kernels *all[] = {kernels_avx512, kernels_avx2, kernels_base};
 	for (int i = 0; i < 3; i++)
 		if (runs(all[i]) && strcmp(all[i]->isa, name) == 0) {
 			kernels = all[i];
@@ -42,5 +42,5 @@ int host_use_isa(const char *name) {
 }
 
 #define CALL(result, name, params, args)                                                                               \
-	result host_##name params { return kernels->name args; }
-HOST_KERNELS(CALL)
+	result kernel_##name params { return kernels->name args; }
+KERNELS(CALL)

@@ -14,20 +14,20 @@ import (
 )
 
 // isa names the instruction set that the C kernels use.
-func isa() string { return C.GoString(C.host_isa()) }
+func isa() string { return C.GoString(C.kernels_isa()) }
 
 // useISA changes it and tells whether this processor can.
 func useISA(name string) bool {
 	s := C.CString(name)
 	defer C.free(unsafe.Pointer(s))
-	return C.host_use_isa(s) != 0
+	return C.kernels_use_isa(s) != 0
 }
 
 // setThreads bounds the threads of the kernels that the calling thread starts.
 func setThreads(n int) { C.omp_set_num_threads(C.int(n)) }
 
 // The dtypes and functions of kernels.h are numbered as gpu's.
-func dtype(t *gpu.Tensor) C.int { return C.int(t.DType()) }
+func kind(t *gpu.Tensor) C.int { return C.int(t.DType()) }
 
 func size(n int) C.long { return C.long(n) }
 
@@ -61,53 +61,53 @@ func flag(b bool) C.int {
 }
 
 func (*backend) Unary(y, x *gpu.Tensor, f gpu.Func) {
-	C.host_unary(dtype(y), ptr(y), ptr(x), length(y), C.int(f))
+	C.kernel_unary(kind(y), ptr(y), ptr(x), length(y), C.int(f))
 }
 
 func (*backend) UnaryGrad(dx, dy, x *gpu.Tensor, f gpu.Func) {
-	C.host_unary_grad(dtype(dx), ptr(dx), ptr(dy), ptr(x), length(dx), C.int(f))
+	C.kernel_unary_grad(kind(dx), ptr(dx), ptr(dy), ptr(x), length(dx), C.int(f))
 }
 
 func (*backend) GEGLU(y, x *gpu.Tensor) {
 	rows, c := vectors(y)
-	C.host_geglu(dtype(y), ptr(y), ptr(x), rows, c)
+	C.kernel_geglu(kind(y), ptr(y), ptr(x), rows, c)
 }
 
 func (*backend) GEGLUGrad(dx, dy, x *gpu.Tensor) {
 	rows, c := vectors(dy)
-	C.host_geglu_grad(dtype(dx), ptr(dx), ptr(dy), ptr(x), rows, c)
+	C.kernel_geglu_grad(kind(dx), ptr(dx), ptr(dy), ptr(x), rows, c)
 }
 
 func (*backend) Mul(y, a, b *gpu.Tensor) {
-	C.host_mul(dtype(y), ptr(y), ptr(a), ptr(b), length(y))
+	C.kernel_mul(kind(y), ptr(y), ptr(a), ptr(b), length(y))
 }
 
 func (*backend) Clamp(y, x *gpu.Tensor, lo, hi float32) {
-	C.host_clamp(dtype(y), ptr(y), ptr(x), length(y), C.float(lo), C.float(hi))
+	C.kernel_clamp(kind(y), ptr(y), ptr(x), length(y), C.float(lo), C.float(hi))
 }
 
 func (*backend) Combine(y *gpu.Tensor, coef []float32, xs []*gpu.Tensor) {
 	dtypes, ptrs := make([]C.int, len(xs)), make([]unsafe.Pointer, len(xs))
 	for i, x := range xs {
-		dtypes[i], ptrs[i] = dtype(x), ptr(x)
+		dtypes[i], ptrs[i] = kind(x), ptr(x)
 	}
-	C.host_combine(dtype(y), ptr(y), C.int(len(xs)), (*C.float)(&coef[0]), &dtypes[0], &ptrs[0], length(y))
+	C.kernel_combine(kind(y), ptr(y), C.int(len(xs)), (*C.float)(&coef[0]), &dtypes[0], &ptrs[0], length(y))
 }
 
 func (*backend) Cast(y, x *gpu.Tensor) {
-	C.host_cast(dtype(y), ptr(y), dtype(x), ptr(x), length(y))
+	C.kernel_cast(kind(y), ptr(y), kind(x), ptr(x), length(y))
 }
 
 func (*backend) Fill(y *gpu.Tensor, v float32) {
-	C.host_fill(dtype(y), ptr(y), C.float(v), length(y))
+	C.kernel_fill(kind(y), ptr(y), C.float(v), length(y))
 }
 
 func (*backend) AddChannels(y, x, t *gpu.Tensor) {
 	n, p, c := middle(x)
-	C.host_add_channels(dtype(y), ptr(y), ptr(x), ptr(t), n, p, c)
+	C.kernel_add_channels(kind(y), ptr(y), ptr(x), ptr(t), n, p, c)
 }
 
 func (*backend) SumMiddle(y, x *gpu.Tensor) {
 	n, p, c := middle(x)
-	C.host_sum_middle(dtype(y), ptr(y), ptr(x), n, p, c)
+	C.kernel_sum_middle(kind(y), ptr(y), ptr(x), n, p, c)
 }

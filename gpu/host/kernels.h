@@ -5,14 +5,14 @@
 // A tensor is a pointer and its dtype, numbered as gpu.DType. Sizes count
 // elements. Sums are made over blocks that depend on the shape alone and are
 // added in order, so a result does not depend on the number of threads.
-#ifndef HOST_KERNELS_H
-#define HOST_KERNELS_H
+#ifndef KERNELS_H
+#define KERNELS_H
 
 enum { F32, BF16, F16, I32 };                              // gpu.DType
 enum { SILU, GELU, QUICK_GELU, EXP, SQUARE, TANH };        // gpu.Func
 
 // K(result, name, parameters, arguments)
-#define HOST_KERNELS(K)                                                                                                \
+#define KERNELS(K)                                                                                                \
 	K(void, unary, (int dt, void *y, const void *x, long n, int f), (dt, y, x, n, f))                                  \
 	K(void, unary_grad, (int dt, void *dx, const void *dy, const void *x, long n, int f), (dt, dx, dy, x, n, f))       \
 	K(void, geglu, (int dt, void *y, const void *x, long rows, long c), (dt, y, x, rows, c))                           \
@@ -91,20 +91,20 @@ enum { SILU, GELU, QUICK_GELU, EXP, SQUARE, TANH };        // gpu.Func
 	   const void *k, const void *v, long b, long lq, long lk, long heads, long d, float scale, int causal),           \
 	  (dt, dq, dk, dv, dy, y, lse, q, k, v, b, lq, lk, heads, d, scale, causal))
 
-#define HOST_DECLARE(result, name, params, args) result host_##name params;
-HOST_KERNELS(HOST_DECLARE)
+#define KERNEL_DECLARE(result, name, params, args) result kernel_##name params;
+KERNELS(KERNEL_DECLARE)
 
-// host_isa names the instruction set in use.
-const char *host_isa(void);
+// kernels_isa names the instruction set in use.
+const char *kernels_isa(void);
 
-// host_use_isa selects "avx512", "avx2" or "base" for tests; 0 where the
+// kernels_use_isa selects "avx512", "avx2" or "base" for tests; 0 where the
 // processor or the compiler lacks it.
-int host_use_isa(const char *name);
+int kernels_use_isa(const char *name);
 
-struct host_kernels {
+struct kernels {
 	const char *isa;
-#define HOST_POINTER(result, name, params, args) result(*name) params;
-	HOST_KERNELS(HOST_POINTER)
+#define KERNEL_POINTER(result, name, params, args) result(*name) params;
+	KERNELS(KERNEL_POINTER)
 };
 
 #endif

@@ -25,9 +25,9 @@
 #define STRING_(s) #s
 #define STRING(s) STRING_(s)
 
-static const struct host_kernels table = {
+static const struct kernels table = {
     .isa = STRING(ISA),
 #define ENTRY(result, name, params, args) .name = name,
-    HOST_KERNELS(ENTRY)
+    KERNELS(ENTRY)
 #undef ENTRY
 };

@@ -9,7 +9,7 @@
 #define ISA avx2
 #define LANES 8
 #include "kernels_all.h"
-const struct host_kernels *const host_kernels_avx2 = &table;
+const struct kernels *const kernels_avx2 = &table;
 #else
-const struct host_kernels *const host_kernels_avx2 = NULL;
+const struct kernels *const kernels_avx2 = NULL;
 #endif

@@ -9,7 +9,7 @@
 #define ISA avx512
 #define LANES 16
 #include "kernels_all.h"
-const struct host_kernels *const host_kernels_avx512 = &table;
+const struct kernels *const kernels_avx512 = &table;
 #else
-const struct host_kernels *const host_kernels_avx512 = NULL;
+const struct kernels *const kernels_avx512 = NULL;
 #endif

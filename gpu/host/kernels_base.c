@@ -7,4 +7,4 @@
 #define ISA base
 #define LANES 4
 #include "kernels_all.h"
-const struct host_kernels *const host_kernels_base = &table;
+const struct kernels *const kernels_base = &table;

@@ -8,44 +8,44 @@ import "C"
 import "latent/gpu"
 
 func (*backend) Attention(y, lse, q, k, v *gpu.Tensor, heads int, scale float32, causal bool) {
-	C.host_attention(dtype(y), ptr(y), floats(lse), ptr(q), ptr(k), ptr(v),
+	C.kernel_attention(kind(y), ptr(y), floats(lse), ptr(q), ptr(k), ptr(v),
 		size(q.Dim(0)), size(q.Dim(1)), size(k.Dim(1)), size(heads), size(q.Dim(2)/heads), C.float(scale), flag(causal))
 }
 
 func (*backend) AttentionGrad(dq, dk, dv, dy, y, lse, q, k, v *gpu.Tensor, heads int, scale float32, causal bool) {
-	C.host_attention_grad(dtype(dq), ptr(dq), ptr(dk), ptr(dv), ptr(dy), ptr(y), floats(lse), ptr(q), ptr(k), ptr(v),
+	C.kernel_attention_grad(kind(dq), ptr(dq), ptr(dk), ptr(dv), ptr(dy), ptr(y), floats(lse), ptr(q), ptr(k), ptr(v),
 		size(q.Dim(0)), size(q.Dim(1)), size(k.Dim(1)), size(heads), size(q.Dim(2)/heads), C.float(scale), flag(causal))
 }
 
 func (*backend) GroupNorm(y, stats, x, gamma, beta *gpu.Tensor, groups int, eps float32, silu bool) {
 	n, p, c := middle(x)
-	C.host_group_norm(dtype(y), ptr(y), floats(stats), ptr(x), floats(gamma), floats(beta),
+	C.kernel_group_norm(kind(y), ptr(y), floats(stats), ptr(x), floats(gamma), floats(beta),
 		n, p, c, size(groups), C.float(eps), flag(silu))
 }
 
 func (*backend) GroupNormGrad(dx, dgamma, dbeta, dy, x, stats, gamma, beta *gpu.Tensor, groups int, silu bool) {
 	n, p, c := middle(x)
-	C.host_group_norm_grad(dtype(dx), ptr(dx), floats(dgamma), floats(dbeta), ptr(dy), ptr(x),
+	C.kernel_group_norm_grad(kind(dx), ptr(dx), floats(dgamma), floats(dbeta), ptr(dy), ptr(x),
 		floats(stats), floats(gamma), floats(beta), n, p, c, size(groups), flag(silu))
 }
 
 func (*backend) LayerNorm(y, stats, x, gamma, beta *gpu.Tensor, eps float32) {
 	rows, c := vectors(x)
-	C.host_layer_norm(dtype(y), ptr(y), floats(stats), ptr(x), floats(gamma), floats(beta), rows, c, C.float(eps))
+	C.kernel_layer_norm(kind(y), ptr(y), floats(stats), ptr(x), floats(gamma), floats(beta), rows, c, C.float(eps))
 }
 
 func (*backend) LayerNormGrad(dx, dgamma, dbeta, dy, x, stats, gamma *gpu.Tensor) {
 	rows, c := vectors(x)
-	C.host_layer_norm_grad(dtype(dx), ptr(dx), floats(dgamma), floats(dbeta), ptr(dy), ptr(x),
+	C.kernel_layer_norm_grad(kind(dx), ptr(dx), floats(dgamma), floats(dbeta), ptr(dy), ptr(x),
 		floats(stats), floats(gamma), rows, c)
 }
 
 func (*backend) Softmax(y, x *gpu.Tensor) {
 	rows, n := vectors(x)
-	C.host_softmax(dtype(y), ptr(y), ptr(x), rows, n)
+	C.kernel_softmax(kind(y), ptr(y), ptr(x), rows, n)
 }
 
 func (*backend) SoftmaxGrad(dx, dy, y *gpu.Tensor) {
 	rows, n := vectors(y)
-	C.host_softmax_grad(dtype(dx), ptr(dx), ptr(dy), ptr(y), rows, n)
+	C.kernel_softmax_grad(kind(dx), ptr(dx), ptr(dy), ptr(y), rows, n)
 }

@@ -20,51 +20,51 @@ func samples(t *gpu.Tensor) (n, p C.long) {
 
 func (*backend) MSE(y, a, b, weight *gpu.Tensor) {
 	n, p := samples(a)
-	setScalar(y, float64(C.host_squared_error(dtype(a), ptr(a), ptr(b), floats(weight), n, p))/float64(a.Len()))
+	setScalar(y, float64(C.kernel_squared_error(kind(a), ptr(a), ptr(b), floats(weight), n, p))/float64(a.Len()))
 }
 
 func (*backend) MSEGrad(da, dy, a, b, weight *gpu.Tensor) {
 	n, p := samples(a)
-	C.host_squared_error_grad(dtype(da), ptr(da), ptr(a), ptr(b), floats(weight), n, p, C.float(scalar(dy)/float32(a.Len())))
+	C.kernel_squared_error_grad(kind(da), ptr(da), ptr(a), ptr(b), floats(weight), n, p, C.float(scalar(dy)/float32(a.Len())))
 }
 
 func (*backend) L1(y, a, b *gpu.Tensor) {
-	setScalar(y, float64(C.host_absolute_error(dtype(a), ptr(a), ptr(b), length(a)))/float64(a.Len()))
+	setScalar(y, float64(C.kernel_absolute_error(kind(a), ptr(a), ptr(b), length(a)))/float64(a.Len()))
 }
 
 func (*backend) L1Grad(da, dy, a, b *gpu.Tensor) {
-	C.host_absolute_error_grad(dtype(da), ptr(da), ptr(a), ptr(b), length(a), C.float(scalar(dy)/float32(a.Len())))
+	C.kernel_absolute_error_grad(kind(da), ptr(da), ptr(a), ptr(b), length(a), C.float(scalar(dy)/float32(a.Len())))
 }
 
 func (*backend) GaussianSample(z, moments, noise *gpu.Tensor) {
 	rows, c := vectors(z)
-	C.host_gaussian_sample(dtype(z), ptr(z), ptr(moments), ptr(noise), rows, c)
+	C.kernel_gaussian_sample(kind(z), ptr(z), ptr(moments), ptr(noise), rows, c)
 }
 
 func (*backend) GaussianSampleGrad(dmoments, dz, moments, noise *gpu.Tensor) {
 	rows, c := vectors(dz)
-	C.host_gaussian_sample_grad(dtype(dz), ptr(dmoments), ptr(dz), ptr(moments), ptr(noise), rows, c)
+	C.kernel_gaussian_sample_grad(kind(dz), ptr(dmoments), ptr(dz), ptr(moments), ptr(noise), rows, c)
 }
 
 func (*backend) GaussianKL(y, moments *gpu.Tensor) {
 	rows, c2 := vectors(moments)
-	setScalar(y, float64(C.host_gaussian_kl(dtype(moments), ptr(moments), rows, c2/2))/float64(moments.Len()/2))
+	setScalar(y, float64(C.kernel_gaussian_kl(kind(moments), ptr(moments), rows, c2/2))/float64(moments.Len()/2))
 }
 
 func (*backend) GaussianKLGrad(dmoments, dy, moments *gpu.Tensor) {
 	rows, c2 := vectors(moments)
-	C.host_gaussian_kl_grad(dtype(moments), ptr(dmoments), ptr(moments), rows, c2/2, C.float(scalar(dy)/float32(moments.Len()/2)))
+	C.kernel_gaussian_kl_grad(kind(moments), ptr(dmoments), ptr(moments), rows, c2/2, C.float(scalar(dy)/float32(moments.Len()/2)))
 }
 
 func (*backend) SumSquares(x *gpu.Tensor) float64 {
-	return float64(C.host_sum_squares(dtype(x), ptr(x), length(x)))
+	return float64(C.kernel_sum_squares(kind(x), ptr(x), length(x)))
 }
 
 func (*backend) Finite(x *gpu.Tensor) bool {
-	return C.host_all_finite(dtype(x), ptr(x), length(x)) != 0
+	return C.kernel_all_finite(kind(x), ptr(x), length(x)) != 0
 }
 
 func (*backend) AdamW(param, master, m, v, grad *gpu.Tensor, s gpu.AdamWStep) {
-	C.host_adamw(dtype(param), ptr(param), floats(master), floats(m), floats(v), floats(grad), length(param),
+	C.kernel_adamw(kind(param), ptr(param), floats(master), floats(m), floats(v), floats(grad), length(param),
 		C.float(s.LR), C.float(s.Beta1), C.float(s.Beta2), C.float(s.Eps), C.float(s.WeightDecay), C.float(s.GradScale), C.int(s.Step))
 }

@@ -25,16 +25,16 @@ func tokens(ids *gpu.Tensor, vocab int) *C.int {
 }
 
 func (*backend) Embedding(y, table, ids *gpu.Tensor) {
-	C.host_embedding(dtype(y), ptr(y), dtype(table), ptr(table), tokens(ids, table.Dim(0)), length(ids), size(table.Dim(1)))
+	C.kernel_embedding(kind(y), ptr(y), kind(table), ptr(table), tokens(ids, table.Dim(0)), length(ids), size(table.Dim(1)))
 }
 
 func (*backend) EmbeddingGrad(dtable, dy, ids *gpu.Tensor) {
 	vocab := dtable.Dim(0)
-	C.host_embedding_grad(floats(dtable), dtype(dy), ptr(dy), tokens(ids, vocab), length(ids), size(dtable.Dim(1)), size(vocab))
+	C.kernel_embedding_grad(floats(dtable), kind(dy), ptr(dy), tokens(ids, vocab), length(ids), size(dtable.Dim(1)), size(vocab))
 }
 
 func (*backend) CopyRows(dst, src *gpu.Tensor, rows, n, dstStride, dstOff, srcStride, srcOff int) {
-	C.host_copy_rows(C.int(dst.DType().Size()), ptr(dst), ptr(src), size(rows), size(n),
+	C.kernel_copy_rows(C.int(dst.DType().Size()), ptr(dst), ptr(src), size(rows), size(n),
 		size(dstStride), size(dstOff), size(srcStride), size(srcOff))
 }
 
@@ -45,20 +45,20 @@ func image(t *gpu.Tensor) (n, h, w, c C.long) {
 
 func (*backend) Upsample2x(y, x *gpu.Tensor) {
 	n, h, w, c := image(x)
-	C.host_upsample(C.int(x.DType().Size()), ptr(y), ptr(x), n, h, w, c)
+	C.kernel_upsample(C.int(x.DType().Size()), ptr(y), ptr(x), n, h, w, c)
 }
 
 func (*backend) Upsample2xGrad(dx, dy *gpu.Tensor) {
 	n, h, w, c := image(dx)
-	C.host_pool(dtype(dx), ptr(dx), ptr(dy), n, h, w, c, 1)
+	C.kernel_pool(kind(dx), ptr(dx), ptr(dy), n, h, w, c, 1)
 }
 
 func (*backend) AvgPool2x(y, x *gpu.Tensor) {
 	n, h, w, c := image(y)
-	C.host_pool(dtype(y), ptr(y), ptr(x), n, h, w, c, 0.25)
+	C.kernel_pool(kind(y), ptr(y), ptr(x), n, h, w, c, 0.25)
 }
 
 func (*backend) AvgPool2xGrad(dx, dy *gpu.Tensor) {
 	n, h, w, c := image(dy)
-	C.host_pool_grad(dtype(dx), ptr(dx), ptr(dy), n, h, w, c, 0.25)
+	C.kernel_pool_grad(kind(dx), ptr(dx), ptr(dy), n, h, w, c, 0.25)
 }
