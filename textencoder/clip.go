@@ -1,3 +1,6 @@
+// Package textencoder turns a prompt into what the U-Net attends to: a byte-pair
+// tokenizer makes token ids of it, and CLIP's text transformer makes a vector of
+// each (Radford et al. 2021). Both are built from the files of a model folder.
 package textencoder
 
 import (

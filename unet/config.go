@@ -111,6 +111,9 @@ func ParseConfig(data []byte) (Config, error) {
 	}
 	for key, want := range only {
 		if got := raw[key]; got != nil && got != want {
+			if want == nil {
+				want = "null"
+			}
 			return Config{}, fmt.Errorf("U-Net config: %s = %v is not supported, only %v", key, got, want)
 		}
 	}

@@ -119,9 +119,12 @@ func (c Config) validate() error {
 		return fmt.Errorf("%d block_out_channels, %d down_block_types and %d up_block_types: want as many of each, 1 to %d",
 			n, len(c.DownBlockTypes), len(c.UpBlockTypes), maxBlocks)
 	}
-	for _, kind := range slices.Concat(c.DownBlockTypes, c.UpBlockTypes) {
-		if kind != downBlock && kind != upBlock {
-			return fmt.Errorf("block type %q is not supported, only %s and %s", kind, downBlock, upBlock)
+	for i := range n {
+		if kind := c.DownBlockTypes[i]; kind != downBlock {
+			return fmt.Errorf("down_block_types = %q is not supported, only %s", kind, downBlock)
+		}
+		if kind := c.UpBlockTypes[i]; kind != upBlock {
+			return fmt.Errorf("up_block_types = %q is not supported, only %s", kind, upBlock)
 		}
 	}
 	for _, v := range []struct {

@@ -1,0 +1,3 @@
+package golden
+
+import _ "latent/gpu/reference" // the devices that EachDevice tries
