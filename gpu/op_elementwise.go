@@ -1,5 +1,7 @@
 package gpu
 
+import "slices"
+
 // Apply is y = f(x), element by element.
 func Apply(f Func, x *Tensor) *Tensor {
 	d := x.dev
@@ -54,7 +56,7 @@ func Combine(coef []float32, xs ...*Tensor) *Tensor {
 	const op = "combine"
 	check(len(xs) > 0 && len(coef) == len(xs), op, "%d coefficients for %d tensors", len(coef), len(xs))
 	for _, x := range xs[1:] {
-		check(x.Len() == xs[0].Len(), op, "%v and %v differ", xs[0], x)
+		check(slices.Equal(x.shape, xs[0].shape), op, "%v and %v differ", xs[0], x)
 	}
 	d := xs[0].dev
 	y := xs[0].like()

@@ -106,12 +106,19 @@ func Checkpoint(f func(xs ...*Tensor) *Tensor, xs ...*Tensor) *Tensor {
 			in[i] = x.Detach()
 			in[i].needsGrad = x.needsGrad
 		}
-		r := d.record(func() *Tensor { return f(in...) })
-		r.backward(dy)
-		for i, x := range xs {
-			if x.needsGrad && in[i].grad != nil {
-				x.accumulate(in[i].grad)
+		var got []*Tensor // the inputs that have a gradient
+		grads := d.Scope(func() (grads []*Tensor) {
+			r := d.record(func() *Tensor { return f(in...) })
+			r.backward(dy)
+			for i, x := range xs {
+				if in[i].grad != nil {
+					got, grads = append(got, x), append(grads, in[i].grad)
+				}
 			}
+			return grads
+		})
+		for i, x := range got {
+			x.accumulate(grads[i])
 		}
 	}})
 	return y
