@@ -21,12 +21,15 @@ func (s *Schedule) Timesteps(n int, spacing string) ([]int, error) {
 	if s.cfg.TimestepSpacing != "" {
 		spacing = s.cfg.TimestepSpacing
 	}
+	// The distance of trailing timesteps as numpy's arange rounds it: which way
+	// a half is rounded hangs on it.
+	apart := float64(total) - (float64(total) - float64(total)/float64(n))
 	timesteps := make([]int, n)
 	for i := range timesteps {
 		fromEnd := n - 1 - i
 		switch spacing {
 		case SpacingTrailing:
-			timesteps[i] = int(math.RoundToEven(float64(total)-float64(i)*(float64(total)/float64(n)))) - 1
+			timesteps[i] = int(math.RoundToEven(float64(total)-float64(i)*apart)) - 1
 		case SpacingLinspace:
 			timesteps[i] = total - 1
 			if i > 0 {
