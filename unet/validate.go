@@ -100,9 +100,10 @@ func (c Config) timeEmbedDim() int {
 // Limits far above any model in use, so that a wrong file cannot ask for
 // endless work.
 const (
-	maxBlocks = 16
-	maxLayers = 256
-	maxWidth  = 1 << 20
+	maxBlocks            = 16
+	maxLayers            = 64
+	maxTransformerBlocks = 2048
+	maxWidth             = 1 << 20
 )
 
 // Validate tells what in the configuration cannot be built.
@@ -156,10 +157,10 @@ func (c Config) validate() error {
 			return err
 		}
 	}
-	return c.validateDivisions()
+	return c.validateTogether()
 }
 
-func (c Config) validateDivisions() error {
+func (c Config) validateTogether() error {
 	for i, width := range c.BlockOutChannels {
 		if width%c.NormNumGroups != 0 {
 			return fmt.Errorf("block_out_channels %d does not divide into norm_num_groups %d", width, c.NormNumGroups)
@@ -167,6 +168,13 @@ func (c Config) validateDivisions() error {
 		if c.attends(i) && width%c.heads().at(i) != 0 {
 			return fmt.Errorf("block_out_channels %d does not divide into %d attention heads", width, c.heads().at(i))
 		}
+	}
+	transformers := 0
+	for i := range c.BlockOutChannels {
+		transformers += (2*c.LayersPerBlock.at(i) + 1) * c.TransformerLayersPerBlock.at(i)
+	}
+	if transformers > maxTransformerBlocks {
+		return fmt.Errorf("layers_per_block and transformer_layers_per_block make %d transformer blocks, want at most %d", transformers, maxTransformerBlocks)
 	}
 	if c.AdditionEmbedType == "text" {
 		if len(c.CrossAttentionDim) != 1 {
