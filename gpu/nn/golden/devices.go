@@ -1,3 +1,7 @@
 package golden
 
-import _ "latent/gpu/reference" // the devices that EachDevice tries
+// The devices that EachDevice tries; host registers itself where it was built.
+import (
+	_ "latent/gpu/host"
+	_ "latent/gpu/reference"
+)
