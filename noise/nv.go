@@ -11,8 +11,9 @@ import (
 //
 // Element i of call number n takes the counter (n, 0, i, 0), the key is the
 // seed, and of the normals of a counter the first is used. A GPU does the same
-// as long as a draw has no more elements than it runs threads (about 10⁵ and
-// more, beyond the latents of any one picture).
+// as long as a draw has no more elements than it runs threads at once (2048 per
+// multiprocessor: a 1024×1024 picture's latent needs 32 of them); beyond that
+// its numbers depend on the model of the card, and these do not.
 type NV struct {
 	seed uint64
 	call uint32
