@@ -10,6 +10,7 @@ import (
 	"latent/gpu"
 	"latent/gpu/half"
 
+	_ "latent/gpu/host"
 	_ "latent/gpu/reference"
 )
 

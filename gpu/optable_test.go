@@ -129,7 +129,9 @@ var rows = []row{
 		in: []input{act(1, 77, 16), act(1, 77, 16), act(1, 77, 16)}},
 	{name: "attention over several blocks", op: attention(1, false), value: staged, grad: staged,
 		in: []input{act(1, 131, 40), act(1, 131, 40), act(1, 131, 40)}},
-	{name: "attention with large scores", op: attention(1, false), value: staged, grad: staged,
+	// Where one probability is nearly 1, p·(dp − Σ p·dp) cancels, and Σ p·dp is
+	// taken from the rounded y.
+	{name: "attention with large scores", op: attention(1, false), value: staged, grad: tolerance{8e-6, 2.0e-2, 3.0e-3},
 		in: []input{scaled(8, act(1, 6, 8)), act(1, 6, 8), act(1, 6, 8)}},
 	{name: "softmax", op: unary(gpu.Softmax), value: rounded, grad: staged, in: []input{act(3, 4, 7)}},
 	{name: "softmax of long rows", op: unary(gpu.Softmax), value: rounded, grad: staged, in: []input{scaled(3, act(2, 131))}},
