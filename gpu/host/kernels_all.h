@@ -2,11 +2,6 @@
 // floats in its vectors. No include guard is wanted, as each of the three files
 // that include this is compiled on its own.
 
-// Divisions and comparisons may be made for lanes whose result is thrown away.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-math-errno", "no-trapping-math")
-#endif
-
 #include "kernels_block.h"
 #include "kernels_math.h"
 

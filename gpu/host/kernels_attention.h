@@ -15,28 +15,6 @@ static long queries_of_task(long bh, long lq) {
 	return n;
 }
 
-// softmax_block turns a row of scores s[0:n] into exp(s−m) with the new running
-// maximum m, zeros up to pad, and updates the running sum l. It returns the
-// factor by which what was summed before has to shrink.
-INLINE float softmax_block(float *s, long n, long pad, float *m, float *l) {
-	float top = *m, sum = 0;
-#pragma omp simd reduction(max : top)
-	for (long j = 0; j < n; j++)
-		top = s[j] > top ? s[j] : top;
-#pragma omp simd reduction(+ : sum)
-	for (long j = 0; j < n; j++) {
-		float e = exp_(s[j] - top);
-		s[j] = e;
-		sum += e;
-	}
-	for (long j = n; j < pad; j++)
-		s[j] = 0;
-	float shrink = exp_(*m - top);
-	*l = *l * shrink + sum;
-	*m = top;
-	return shrink;
-}
-
 static void attention(int dt, void *y, float *lse, const void *q, const void *k, const void *v, long b, long lq,
                       long lk, long heads, long d, float scale, int causal) {
 	long stride = heads * d, dp = round_up(d, LANES), step = queries_of_task(b * heads, lq), chunks = ceil_div(lq, step);
@@ -73,7 +51,11 @@ static void attention(int dt, void *y, float *lse, const void *q, const void *k,
 							memset(s, 0, keys * sizeof *s);
 							continue;
 						}
-						float shrink = softmax_block(s, seen, keys, mb + i0 + i, lb + i0 + i);
+						float before = mb[i0 + i], sum = softmax_row(s, seen, mb + i0 + i);
+						float shrink = exp_(before - mb[i0 + i]);
+						lb[i0 + i] = lb[i0 + i] * shrink + sum;
+						for (long j = round_up(seen, LANES); j < keys; j++)
+							s[j] = 0;
 						if (shrink != 1)
 #pragma omp simd
 							for (long j = 0; j < dp; j++)

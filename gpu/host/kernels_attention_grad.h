@@ -53,13 +53,15 @@ static void attention_grad(int dt, void *dq, void *dk, void *dv, const void *dy,
 					for (long i = 0; i < ni; i++) {
 						long seen = causal ? max_(0, min_(nk, i0 + i - k0 + 1)) : nk;
 						float *p = pb + i * keys, *s = sb + i * keys, l = lse_h[i0 + i], di = dot[i0 + i];
+						for (long j = seen; j < keys; j++) {
+							p[j] = -INFINITY; // exp gives 0
+							s[j] = 0;
+						}
 #pragma omp simd
-						for (long j = 0; j < seen; j++) {
+						for (long j = 0; j < keys; j++) {
 							p[j] = exp_(p[j] - l);
 							s[j] = p[j] * (s[j] - di);
 						}
-						memset(p + seen, 0, (keys - seen) * sizeof *p);
-						memset(s + seen, 0, (keys - seen) * sizeof *s);
 					}
 					gemm(nk, d, ni, dvb, dp, pb, 1, keys, gi, dp, 1);
 					gemm(nk, d, ni, dkb, dp, sb, 1, keys, qi, dp, 1);

@@ -98,6 +98,21 @@ static void narrow_f16(uint16_t *dst, const float *src, long n) {
 		dst[i] = f16_of(src[i]);
 }
 
+// sqrt_block is dst = √src; a loop over sqrtf would not become vector code, as
+// that sets errno.
+static void sqrt_block(float *dst, const float *src, long n) {
+	long i = 0;
+#if LANES == 16
+	for (; i + 16 <= n; i += 16)
+		_mm512_storeu_ps(dst + i, _mm512_sqrt_ps(_mm512_loadu_ps(src + i)));
+#elif LANES == 8
+	for (; i + 8 <= n; i += 8)
+		_mm256_storeu_ps(dst + i, _mm256_sqrt_ps(_mm256_loadu_ps(src + i)));
+#endif
+	for (; i < n; i++)
+		dst[i] = sqrtf(src[i]);
+}
+
 // load gives x[i:i+n] as floats: in place where it is Float32, else in buf.
 static const float *load(int dt, const void *x, long i, long n, float *buf) {
 	const void *p = at(dt, x, i);

@@ -2,67 +2,89 @@
 
 // Group norm sees x[n,p,c] as n·rows wide rows: k positions side by side make a
 // row of width = k·c, long enough for vector loops where c is small. A chunk of
-// rows is one task and one partial sum; a piece of a chunk fits the cache.
+// rows is one task and one partial sum.
 struct wide {
-	long width, rows, piece, chunk, chunks;
+	long width, rows, chunk, chunks;
 };
 
 static struct wide wide_rows(long p, long c) {
-	enum { WIDTH = 256, PIECE = 8192 };
+	enum { WIDTH = 256, CHUNK = 16384 };
 	struct wide w = {.width = c, .rows = p};
 	while (w.width < WIDTH && w.rows % 2 == 0) {
 		w.width *= 2;
 		w.rows /= 2;
 	}
-	w.piece = max_(1, PIECE / w.width);
-	w.chunk = w.piece * ceil_div(16, w.piece);
+	w.chunk = max_(32, CHUNK / w.width);
 	w.chunks = ceil_div(w.rows, w.chunk);
 	return w;
 }
 
-// Sums about the piece's first row s: with d = x−s they lose nothing to
-// cancellation. Added to total[2·groups] as Σx and Σx².
-static void add_moments(double *total, const float *x, long rows, long width, float *sum, float *sq, long c,
-                        long group) {
-	memset(sum, 0, width * sizeof *sum);
-	memset(sq, 0, width * sizeof *sq);
-	for (long r = 1; r < rows; r++) {
-		const float *row = x + r * width;
+// repeat writes v[i] to dst count times for each i < n: group values to channels.
+static void repeat(float *dst, const float *v, long stride, long n, long count) {
+	for (long i = 0; i < n; i++)
+		for (long j = 0; j < count; j++)
+			dst[i * count + j] = v[i * stride];
+}
+
+// tile_row copies v[0:c] side by side until dst[0:width] is full; v may be dst.
+static void tile_row(float *dst, const float *v, long c, long width) {
+	for (long j = v == dst ? c : 0; j < width; j += c)
+		memcpy(dst + j, v, c * sizeof *dst);
+}
+
+// Σx and Σx² of each group over rows of one chunk, taken about its first row:
+// sums of d = x−x₀ lose nothing to cancellation.
+struct moments {
+	float *first, *sum, *sq;
+	double *a, *b;
+};
+
+static void add_row(struct moments *m, const float *x, long width) {
 #pragma omp simd
-		for (long j = 0; j < width; j++) {
-			float d = row[j] - x[j];
-			sum[j] += d;
-			sq[j] += d * d;
-		}
+	for (long j = 0; j < width; j++) {
+		float d = x[j] - m->first[j];
+		m->sum[j] += d;
+		m->sq[j] += d * d;
 	}
-	for (long j = 0; j < width; j += group) {
-		double a = 0, b = 0;
-		for (long i = j; i < j + group; i++) {
-			double s = x[i];
-			a += sum[i] + rows * s;
-			b += sq[i] + 2 * s * sum[i] + rows * s * s;
+}
+
+static void finish_chunk(double *total, const struct moments *m, long rows, long width, long c, long groups) {
+	memset(m->a, 0, 2 * c * sizeof *m->a);
+	for (long k = 0; k < width; k += c)
+#pragma omp simd
+		for (long j = 0; j < c; j++) {
+			double s = m->first[k + j], d = m->sum[k + j];
+			m->a[j] += d + rows * s;
+			m->b[j] += m->sq[k + j] + s * (2 * d + rows * s);
 		}
-		total[j % c / group * 2] += a;
-		total[j % c / group * 2 + 1] += b;
+	for (long g = 0, j = 0; g < groups; g++) {
+		double a = 0, b = 0;
+		for (; j < (g + 1) * (c / groups); j++) {
+			a += m->a[j];
+			b += m->b[j];
+		}
+		total[2 * g] = a;
+		total[2 * g + 1] = b;
 	}
 }
 
 static void group_stats(int dt, float *stats, const void *x, long n, long p, long c, long groups, float eps) {
 	struct wide w = wide_rows(p, c);
+	long width = w.width;
 	double *part = scratch(n * w.chunks * 2 * groups * sizeof *part);
 #pragma omp parallel if (n * p * c > SERIAL)
 	{
-		float *xb = scratch((w.piece + 2) * w.width * sizeof *xb), *sum = xb + w.piece * w.width, *sq = sum + w.width;
+		float *xb = scratch(4 * width * sizeof *xb + 2 * c * sizeof(double));
+		struct moments m = {xb + width, xb + 2 * width, xb + 3 * width, (double *)(xb + 4 * width), NULL};
+		m.b = m.a + c;
 #pragma omp for schedule(static)
 		for (long t = 0; t < n * w.chunks; t++) {
 			long s = t / w.chunks, from = t % w.chunks * w.chunk, to = min_(w.rows, from + w.chunk);
-			double *total = part + t * 2 * groups;
-			memset(total, 0, 2 * groups * sizeof *total);
-			for (long r = from; r < to; r += w.piece) {
-				long k = min_(w.piece, to - r);
-				const float *a = load(dt, x, (s * w.rows + r) * w.width, k * w.width, xb);
-				add_moments(total, a, k, w.width, sum, sq, c, c / groups);
-			}
+			memcpy(m.first, load(dt, x, (s * w.rows + from) * width, width, xb), width * sizeof *xb);
+			memset(m.sum, 0, 2 * width * sizeof *xb);
+			for (long r = from + 1; r < to; r++)
+				add_row(&m, load(dt, x, (s * w.rows + r) * width, width, xb), width);
+			finish_chunk(part + t * 2 * groups, &m, to - from, width, c, groups);
 		}
 		free(xb);
 	}
@@ -93,12 +115,14 @@ static void group_norm(int dt, void *y, float *stats, const void *x, const float
 #pragma omp for schedule(static)
 		for (long t = 0; t < n * w.chunks; t++) {
 			long s = t / w.chunks, from = t % w.chunks * w.chunk, to = min_(w.rows, from + w.chunk);
-			for (long j = 0; j < width; j++) {
-				const float *st = stats + (s * groups + j % c / (c / groups)) * 2;
-				mean[j] = st[0];
-				scale[j] = gamma[j % c] * st[1];
-				shift[j] = beta[j % c];
-			}
+			const float *st = stats + s * groups * 2;
+			repeat(mean, st, 2, groups, c / groups);
+			repeat(scale, st + 1, 2, groups, c / groups);
+			for (long j = 0; j < c; j++)
+				scale[j] *= gamma[j];
+			tile_row(mean, mean, c, width);
+			tile_row(scale, scale, c, width);
+			tile_row(shift, beta, c, width);
 			for (long r = from; r < to; r++) {
 				long i = (s * w.rows + r) * width;
 				const float *a = load(dt, x, i, width, xb);
@@ -156,13 +180,13 @@ static struct norm_row norm_row_for(long width) {
 }
 
 static void norm_row_vectors(struct norm_row *b, const float *stats, const float *gamma, const float *beta, long width,
-                             long c, long group) {
-	for (long j = 0; j < width; j++) {
-		b->mean[j] = stats[j % c / group * 2];
-		b->rstd[j] = stats[j % c / group * 2 + 1];
-		b->gamma[j] = gamma[j % c];
-		b->beta[j] = beta[j % c];
-	}
+                             long c, long groups) {
+	repeat(b->mean, stats, 2, groups, c / groups);
+	repeat(b->rstd, stats + 1, 2, groups, c / groups);
+	tile_row(b->mean, b->mean, c, width);
+	tile_row(b->rstd, b->rstd, c, width);
+	tile_row(b->gamma, gamma, c, width);
+	tile_row(b->beta, beta, c, width);
 }
 
 // With m = elements of a group and sums over it (A over γ·du, B over γ·du·x̂):
@@ -181,7 +205,7 @@ static void group_norm_grad(int dt, void *dx, float *dgamma, float *dbeta, const
 #pragma omp for schedule(static)
 		for (long t = 0; t < n * w.chunks; t++) {
 			long s = t / w.chunks, from = t % w.chunks * w.chunk, to = min_(w.rows, from + w.chunk);
-			norm_row_vectors(&b, stats + s * groups * 2, gamma, beta, width, c, group);
+			norm_row_vectors(&b, stats + s * groups * 2, gamma, beta, width, c, groups);
 			memset(sum, 0, 2 * width * sizeof *sum);
 			for (long r = from; r < to; r++) {
 				norm_row_of(&b, dt, dy, x, (s * w.rows + r) * width, width, silu_too);
@@ -224,11 +248,11 @@ static void group_norm_grad(int dt, void *dx, float *dgamma, float *dbeta, const
 #pragma omp for schedule(static)
 		for (long t = 0; t < n * w.chunks; t++) {
 			long s = t / w.chunks, from = t % w.chunks * w.chunk, to = min_(w.rows, from + w.chunk);
-			norm_row_vectors(&b, stats + s * groups * 2, gamma, beta, width, c, group);
-			for (long j = 0; j < width; j++) {
-				aw[j] = ab[(s * groups + j % c / group) * 2];
-				bw[j] = ab[(s * groups + j % c / group) * 2 + 1];
-			}
+			norm_row_vectors(&b, stats + s * groups * 2, gamma, beta, width, c, groups);
+			repeat(aw, ab + s * groups * 2, 2, groups, group);
+			repeat(bw, ab + s * groups * 2 + 1, 2, groups, group);
+			tile_row(aw, aw, c, width);
+			tile_row(bw, bw, c, width);
 			for (long r = from; r < to; r++) {
 				long i = (s * w.rows + r) * width;
 				norm_row_of(&b, dt, dy, x, i, width, silu_too);

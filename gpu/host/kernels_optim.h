@@ -48,13 +48,17 @@ static void adamw(int dt, void *param, float *master, float *m, float *v, const 
 		long k = min_(BLOCK, n - i);
 		float *w = master + i, *mi = m + i, *vi = v + i;
 		const float *gi = grad + i;
+		float deviation[BLOCK];
 #pragma omp simd
 		for (long j = 0; j < k; j++) {
 			float g = gi[j] * grad_scale;
 			mi[j] = beta1 * mi[j] + (1 - beta1) * g;
 			vi[j] = beta2 * vi[j] + (1 - beta2) * g * g;
-			w[j] = keep * w[j] - rate * mi[j] / (root * sqrtf(vi[j]) + eps);
 		}
+		sqrt_block(deviation, vi, k);
+#pragma omp simd
+		for (long j = 0; j < k; j++)
+			w[j] = keep * w[j] - rate * mi[j] / (root * deviation[j] + eps);
 		store(dt, param, i, k, w);
 	}
 }

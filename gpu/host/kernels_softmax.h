@@ -1,27 +1,41 @@
 // Softmax over rows of n.
 
+// softmax_row turns s[0:n] into exp(s−top) with top their maximum or *m if that
+// is greater, gives the maximum back in m and returns the sum. s is written up
+// to a multiple of LANES, where zeros follow: a rest of a vector would be done
+// one by one.
+INLINE float softmax_row(float *s, long n, float *m) {
+	float top = *m, sum = 0;
+	long pad = round_up(n, LANES);
+	for (long j = n; j < pad; j++)
+		s[j] = -INFINITY;
+#pragma omp simd reduction(max : top)
+	for (long j = 0; j < pad; j++)
+		top = s[j] > top ? s[j] : top;
+#pragma omp simd reduction(+ : sum)
+	for (long j = 0; j < pad; j++) {
+		float e = exp_(s[j] - top);
+		s[j] = e;
+		sum += e;
+	}
+	*m = top;
+	return sum;
+}
+
 static void softmax(int dt, void *y, const void *x, long rows, long n) {
 #pragma omp parallel if (rows * n > SERIAL)
 	{
-		float *xb = scratch(2 * n * sizeof *xb), *yb = xb + n;
+		float *xb = scratch(round_up(n, LANES) * sizeof *xb);
 #pragma omp for schedule(static)
 		for (long r = 0; r < rows; r++) {
 			const float *a = load(dt, x, r * n, n, xb);
-			float *out = target(dt, y, r * n, yb);
-			float top = -INFINITY, sum = 0;
-#pragma omp simd reduction(max : top)
-			for (long j = 0; j < n; j++)
-				top = a[j] > top ? a[j] : top;
-#pragma omp simd reduction(+ : sum)
-			for (long j = 0; j < n; j++) {
-				float e = exp_(a[j] - top);
-				out[j] = e;
-				sum += e;
-			}
-			float inv = 1 / sum;
+			if (a != xb)
+				memcpy(xb, a, n * sizeof *xb);
+			float top = -INFINITY, inv = 1 / softmax_row(xb, n, &top);
+			float *out = target(dt, y, r * n, xb);
 #pragma omp simd
 			for (long j = 0; j < n; j++)
-				out[j] *= inv;
+				out[j] = xb[j] * inv;
 			store(dt, y, r * n, n, out);
 		}
 		free(xb);
