@@ -30,19 +30,25 @@ func (r *run) trainAutoencoder() error {
 
 	params := nn.Trainable(r.model.VAE)
 	order := &shuffled{seed: r.Seed, n: r.data.Len()}
-	next := prefetch(r.ctx, func(k int) (batch, error) { return r.pictureBatch(r.Autoencoder.Batch, k, order) })
+	a := r.Autoencoder
+	next := prefetch(r.ctx, func(k int) (batch, error) {
+		if k/a.Accumulate < a.CropSteps {
+			b, err := r.pictureBatch(a.CropBatch, k, order)
+			return r.crop(b, k), err
+		}
+		return r.pictureBatch(a.Batch, k, order)
+	})
 	defer next.stop()
-	size, n := r.Data.Resolution, r.Autoencoder.Batch
 	edges := r.edgeFilter()
 	var failure error
 	l := &loop{run: r, name: "autoencoder", stage: r.Autoencoder, params: params}
 	l.loss = func(step, micro int) *gpu.Tensor {
-		b, err := next.get(step*r.Autoencoder.Accumulate + micro)
+		b, err := next.get(step*a.Accumulate + micro)
 		if err != nil {
 			failure = err
 			return r.dev.Full(0, gpu.Float32, 1)
 		}
-		x := r.dev.FromFloat32(b.pixels, r.dtype, n, size, size, 3)
+		x := r.dev.FromFloat32(b.pixels, r.dtype, len(b.captions), b.size, b.size, 3)
 		moments := r.model.VAE.Moments(x)
 		eps := make([]float32, moments.Len()/2)
 		r.rand(l.name, step, micro).Normal(eps)
@@ -50,8 +56,7 @@ func (r *run) trainAutoencoder() error {
 		shape[3] /= 2
 		z := gpu.GaussianSample(moments, r.dev.FromFloat32(eps, r.dtype, shape...))
 		y := r.model.VAE.Reconstruct(z)
-		loss := gpu.Add(reconstruction(y, x, edges), gpu.Scale(float32(r.Autoencoder.KL), gpu.GaussianKL(moments)))
-		return loss
+		return gpu.Add(reconstruction(y, x, edges), gpu.Scale(float32(a.KL), gpu.GaussianKL(moments)))
 	}
 	l.after = func(int) error { return failure }
 	if err := l.train(); err != nil {

@@ -4,6 +4,7 @@ import "context"
 
 // batch is n pictures as floats in [−1,1], [n,size,size,3], with captions.
 type batch struct {
+	size     int
 	pixels   []float32
 	captions []string
 }
@@ -12,7 +13,7 @@ type batch struct {
 // in shuffled passes.
 func (r *run) pictureBatch(n, k int, order *shuffled) (batch, error) {
 	size := r.Data.Resolution * r.Data.Resolution * 3
-	b := batch{make([]float32, n*size), make([]string, n)}
+	b := batch{r.Data.Resolution, make([]float32, n*size), make([]string, n)}
 	for i := range n {
 		at := k*n + i
 		if !r.data.Endless() {
@@ -26,6 +27,21 @@ func (r *run) pictureBatch(n, k int, order *shuffled) (batch, error) {
 		b.captions[i] = caption
 	}
 	return b, nil
+}
+
+// crop cuts a random square of the recipe's size from each picture of batch k.
+func (r *run) crop(b batch, k int) batch {
+	side := r.Autoencoder.Crop
+	rng := r.rand("crop", k, 0)
+	out := batch{side, make([]float32, 0, len(b.captions)*side*side*3), b.captions}
+	for i := range b.captions {
+		top, left := rng.IntN(b.size-side+1), rng.IntN(b.size-side+1)
+		for y := range side {
+			at := ((i*b.size+top+y)*b.size + left) * 3
+			out.pixels = append(out.pixels, b.pixels[at:at+side*3]...)
+		}
+	}
+	return out
 }
 
 // prefetcher loads batches k, k+1, … ahead of their use.

@@ -41,7 +41,7 @@ func (r *run) cacheLatents() (*cache, error) {
 	const per = 16
 	start := time.Now()
 	direct := func(k int) (batch, error) {
-		b := batch{}
+		b := batch{size: r.Data.Resolution}
 		pix := r.Data.Resolution * r.Data.Resolution * 3
 		for i := k * per; i < min((k+1)*per, n); i++ {
 			rgb, caption, err := r.data.Sample(i)

@@ -65,7 +65,13 @@ type Stage struct {
 	MinSNR       float64 `toml:"min_snr_gamma"`   // 0: uniform weights
 	Checkpointed bool    `toml:"gradient_checkpointing"`
 
-	KL float64 `toml:"kl_weight"` // autoencoder
+	// Of the autoencoder: the weight of the divergence from N(0,1), and how many
+	// of its first steps see random squares of the pictures. Squares are cheap;
+	// whole pictures afterwards set the statistics of the group norms right.
+	KL        float64 `toml:"kl_weight"`
+	CropSteps int     `toml:"crop_steps"`
+	Crop      int     `toml:"crop"` // side in pixels; a multiple of the autoencoder's factor
+	CropBatch int     `toml:"crop_batch_size"`
 }
 
 // Samples are pictures made while the denoiser trains.
@@ -174,6 +180,9 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("autoencoder.steps %d must be at least 1 when training from scratch", c.Autoencoder.Steps)
 	case c.SaveFormat != "f16" && c.SaveFormat != "bf16" && c.SaveFormat != "f32":
 		return fmt.Errorf("save_dtype %q: choose f16, bf16 or f32", c.SaveFormat)
+	}
+	if a := c.Autoencoder; a.CropSteps > 0 && (a.Crop < 8 || a.Crop > c.Data.Resolution || a.Crop%8 != 0 || a.CropBatch < 1) {
+		return fmt.Errorf("autoencoder.crop %d must be a multiple of 8 up to data.resolution, and crop_batch_size at least 1", a.Crop)
 	}
 	for name, s := range map[string]Stage{"autoencoder": c.Autoencoder, "denoiser": c.Denoiser} {
 		switch {

@@ -46,7 +46,7 @@ func tiny(t *testing.T) Config {
 	c := Config{
 		Output: filepath.Join(t.TempDir(), "model"), Skeleton: "testdata/skeleton", Seed: 3, SaveFormat: "f32",
 		Data:        Data{Folder: folderOfPictures(t, 5), Resolution: 32, Flip: true},
-		Autoencoder: Stage{Steps: 4, Batch: 2, LR: 2e-3, EMA: 0.9, Checkpoint: 2},
+		Autoencoder: Stage{Steps: 4, Batch: 2, LR: 2e-3, EMA: 0.9, Checkpoint: 2, CropSteps: 2, Crop: 16, CropBatch: 3},
 		Denoiser:    Stage{Steps: 6, Batch: 4, LR: 2e-3, EMA: 0.9, Warmup: 2, Schedule: "cosine", Checkpoint: 2, CaptionDrop: 0.3, Accumulate: 2},
 	}
 	c.SetDefaults()
