@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"latent/app/pipeline"
+	"latent/scheduler"
+)
+
+// Guidance where none is given: small models want less.
+const (
+	builtinGuidance = 4
+	usualGuidance   = 7.5
+)
+
+func generate(ctx context.Context, args []string) error {
+	var req pipeline.Request
+	f := newFlags("generate")
+	f.StringVar(&req.Prompt, "prompt", "", "`TEXT`: what to paint")
+	f.StringVar(&req.Negative, "negative", "", "`TEXT`: what to keep out of the picture")
+	model := f.String("model", pipeline.Builtin, "`DIR`: a diffusers model folder")
+	f.IntVar(&req.Steps, "steps", 20, "`N`: steps of the sampler")
+	f.Float64Var(&req.Guidance, "cfg", 0, fmt.Sprintf("`F`: guidance scale; 1 is none; without it %d with the built-in model, else %.1f", builtinGuidance, usualGuidance))
+	f.StringVar(&req.Sampler, "sampler", "ddim", "`NAME`: "+strings.Join(scheduler.Samplers(), " or "))
+	f.Float64Var(&req.Eta, "eta", 0, "`F`: share of fresh noise in ddim's steps, 0 to 1")
+	f.Uint64Var(&req.Seed, "seed", 0, "`N`: seed of the first picture, one more for each further one; without it a random one")
+	f.StringVar(&req.RNG, "rng", "cpu", "`NAME`: draw noise as PyTorch does on cpu or nv")
+	size := f.String("size", "", "`WxH`: width and height in pixels; without it the size the model was trained on")
+	f.IntVar(&req.Count, "count", 1, "`N`: how many pictures")
+	device := f.String("device", "auto", "`NAME`: auto, host or reference")
+	precision := f.String("precision", "auto", "`NAME`: auto, f32 or bf16")
+	out := f.String("out", "", "`FILE|DIR`: a .png file, or a folder for numbered ones")
+	_, done, err := f.parse(args)
+	switch {
+	case done || err != nil:
+		return err
+	case !f.given("prompt"):
+		return badUsage("generate: --prompt is missing; see latent help generate")
+	case *out == "":
+		return badUsage("generate: --out is missing: name a .png file or a folder")
+	case req.Count < 1:
+		return badUsage("generate: --count %d: at least 1 is needed", req.Count)
+	}
+	if *size != "" {
+		if req.Width, req.Height, err = parseSize(*size); err != nil {
+			return err
+		}
+	}
+	if !f.given("cfg") {
+		req.Guidance = usualGuidance
+		if *model == pipeline.Builtin {
+			req.Guidance = builtinGuidance
+		}
+	}
+	if !f.given("seed") {
+		req.Seed = uint64(rand.Uint32())
+	}
+	target, err := openOutput(*out, req.Count)
+	if err != nil {
+		return err
+	}
+	defer target.close()
+	engine, err := pipeline.Start(*device, *precision)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	return paint(ctx, engine, *model, req, target)
+}
+
+// paint makes the pictures one by one and saves each as soon as it is done.
+func paint(ctx context.Context, engine *pipeline.Engine, model string, req pipeline.Request, target *output) error {
+	count := req.Count
+	req.Count = 1
+	m := newMeter(count * req.Steps)
+	defer m.close()
+	start := time.Now()
+	for k := range count {
+		made, err := engine.Generate(ctx, model, req, func(p pipeline.Progress) {
+			done := k*p.Steps + p.Step
+			m.set(done, func() []string {
+				var which string
+				if count > 1 {
+					which = fmt.Sprintf("picture %d of %d", k+1, count)
+				}
+				rest := count*p.Steps - done
+				return []string{which, left(time.Since(start) / time.Duration(done) * time.Duration(rest))}
+			})
+		})
+		if err != nil {
+			if err == ctx.Err() && k > 0 {
+				return fmt.Errorf("stopped after %d of %d pictures", k, count)
+			}
+			return err
+		}
+		path, err := target.save(made[0])
+		if err != nil {
+			return err
+		}
+		m.close()
+		fmt.Printf("%s  (seed %d)\n", path, req.Seed)
+		req.Seed++
+	}
+	return nil
+}
+
+// parseSize reads "512x768", width first.
+func parseSize(s string) (width, height int, err error) {
+	w, h, ok := strings.Cut(strings.ToLower(s), "x")
+	width, err1 := strconv.Atoi(w)
+	height, err2 := strconv.Atoi(h)
+	// Nought would stand for the model's own size.
+	if !ok || err1 != nil || err2 != nil || width < 1 || height < 1 {
+		return 0, 0, badUsage("--size %q: want width x height in pixels, such as 512x768", s)
+	}
+	return width, height, nil
+}
