@@ -171,6 +171,17 @@ func (e *Engine) Open(ctx context.Context, model string) (width, height int, err
 	return width, height, err
 }
 
+// With runs f with an open model on the engine's goroutine.
+func (e *Engine) With(ctx context.Context, model string, f func(m *library.Model) error) error {
+	return e.submit(ctx, func(w *worker) error {
+		m, err := w.open(model)
+		if err != nil {
+			return err
+		}
+		return f(m)
+	})
+}
+
 // Do runs f with the engine's device on its goroutine. The open model is closed
 // first: f, a training for example, has the whole memory.
 func (e *Engine) Do(ctx context.Context, f func(dev *gpu.Device) error) error {

@@ -26,7 +26,7 @@ type Options struct {
 type Result struct {
 	postcard.Report
 	PSNR     float64
-	Pictures []image.Image
+	Images   []image.Image
 	Captions []postcard.Caption
 }
 
@@ -46,12 +46,12 @@ func Run(ctx context.Context, m *library.Model, o Options, progress func(done, o
 		if err != nil {
 			return r, fmt.Errorf("caption %q: %w", c.Text, err)
 		}
-		r.Pictures = append(r.Pictures, out[0].Image)
+		r.Images = append(r.Images, out[0].Image)
 		if progress != nil {
 			progress(i+1, len(r.Captions))
 		}
 	}
-	if r.Report, err = g.Scorer().Score(r.Pictures, r.Captions); err != nil {
+	if r.Report, err = g.Scorer().Score(r.Images, r.Captions); err != nil {
 		return r, err
 	}
 	r.PSNR, err = psnr(m, g, o.Captions)

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"latent/app/library"
+	"latent/app/pipeline"
 	"latent/assets"
 	"latent/gpu"
 	"latent/gpu/nn"
@@ -63,7 +64,7 @@ func Train(ctx context.Context, dev *gpu.Device, c Config, resume bool, progress
 		progress = func(Progress) {}
 	}
 	r := &run{Config: c, ctx: ctx, progress: progress, dev: dev}
-	if r.dtype, err = precision(c.Precision, dev); err != nil {
+	if r.dtype, err = pipeline.Precision(c.Precision, dev); err != nil {
 		return err
 	}
 	state := filepath.Join(c.Output, State)
@@ -96,18 +97,6 @@ func Train(ctx context.Context, dev *gpu.Device, c Config, resume bool, progress
 		return fmt.Errorf("%s: %w", state, pathReason(err))
 	}
 	return nil
-}
-
-func precision(name string, dev *gpu.Device) (gpu.DType, error) {
-	switch name {
-	case "", "auto":
-		return dev.Info().Compute, nil
-	case "f32":
-		return gpu.Float32, nil
-	case "bf16":
-		return gpu.BFloat16, nil
-	}
-	return 0, fmt.Errorf("unknown precision %q: choose auto, f32 or bf16", name)
 }
 
 // openModel loads the base model, or builds the skeleton with fresh weights.
