@@ -113,7 +113,7 @@ func TestDifferentiateFreesAllButGradients(t *testing.T) {
 		b := newBlock(dev, "memory", 6)
 		before := dev.Memory().InUse
 		for range 3 {
-			dev.Differentiate(1, func() *gpu.Tensor { return weighted(b.forward(x)) })
+			dev.Differentiate(1, func() *gpu.Tensor { return sumWeighted(b.forward(x)) })
 			b.takeGrads()
 			x.ZeroGrad()
 			if got := dev.Memory().InUse; got != before {

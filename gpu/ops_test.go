@@ -138,14 +138,14 @@ func (r row) tensors(dev *gpu.Device, dtype gpu.DType, numbers [][]float32) []*g
 	return out
 }
 
-// weighted is Σ w·y with fixed random weights: the scalar whose gradient is
-// taken. It is a product of matrices, which every device must have anyway.
-func weighted(y *gpu.Tensor) *gpu.Tensor {
+// weighted is Σ w·y, the scalar whose gradient is taken. It is a product of matrices, which every device must have anyway.
+func weighted(y *gpu.Tensor, weights []float32) *gpu.Tensor {
 	n := y.Len()
-	w := y.Device().FromFloat32(weights(n), y.DType(), 1, n)
+	w := y.Device().FromFloat32(weights, y.DType(), 1, n)
 	return gpu.Linear(gpu.Reshape(y, 1, n), w, nil, nil)
 }
 
+// weights draws the weights of the loss.
 func weights(n int) []float32 {
 	rng, w := random("loss"), make([]float32, n)
 	for i := range w {
@@ -156,12 +156,18 @@ func weights(n int) []float32 {
 
 // evaluate computes the value with its gradients.
 func (r row) evaluate(dev *gpu.Device, dtype gpu.DType) result {
-	in := r.tensors(dev, dtype, r.numbers())
+	return r.evaluateAt(dev, dtype, r.numbers(), weights)
+}
+
+// evaluateAt is evaluate at given inputs, for the loss with the weights that w
+// gives for a number of elements.
+func (r row) evaluateAt(dev *gpu.Device, dtype gpu.DType, numbers [][]float32, w func(n int) []float32) result {
+	in := r.tensors(dev, dtype, numbers)
 	var res result
 	dev.Differentiate(1, func() *gpu.Tensor {
 		y := r.op(in)
 		res.value = y.Float32s()
-		return weighted(y)
+		return weighted(y, w(y.Len()))
 	})
 	for _, x := range in {
 		var g []float32

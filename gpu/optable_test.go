@@ -50,6 +50,18 @@ func far(in input) input {
 	return in
 }
 
+// moments gives constant means and logarithms of variances.
+func moments(mean, logvar float64, in input) input {
+	c := in.shape[len(in.shape)-1]
+	in.number = func(_ *rand.Rand, i int) float64 {
+		if i%c < c/2 {
+			return mean
+		}
+		return logvar
+	}
+	return in
+}
+
 func tokens(vocabulary int, shape ...int) input {
 	return input{shape: shape, kind: ids, number: func(r *rand.Rand, _ int) float64 { return float64(r.IntN(vocabulary)) }}
 }
@@ -111,6 +123,9 @@ var rows = []row{
 		in: []input{act(2, 3, 5, 17), act(4, 1, 1, 17), vec(4)}},
 	{name: "conv 2x3 without padding", op: conv(gpu.Conv{Stride: 1}), value: summed, grad: summed,
 		in: []input{act(1, 4, 5, 3), act(2, 2, 3, 3), vec(2)}},
+	{name: "conv 3x2 with four paddings", value: summed, grad: summed,
+		op: conv(gpu.Conv{Stride: 2, Top: 2, Bottom: 1, Left: 0, Right: 1}),
+		in: []input{act(2, 5, 6, 3), act(4, 3, 2, 3), vec(4)}},
 	{name: "conv 32 channels", op: conv(same), value: summed, grad: summed,
 		in: []input{act(2, 8, 8, 32), act(64, 3, 3, 32), vec(64), act(2, 8, 8, 64)}},
 
@@ -195,12 +210,11 @@ var rows = []row{
 		op: func(in []*gpu.Tensor) *gpu.Tensor { return gpu.MSE(in[0], in[1], in[2]) }},
 	{name: "l1", op: binary(gpu.L1), value: tolerance{2e-6, 2e-6, 2e-6}, grad: rounded, in: []input{act(3, 5, 7), far(fixed(3, 5, 7))}},
 	{name: "gaussian sample", op: binary(gpu.GaussianSample), value: rounded, grad: rounded, in: []input{act(2, 3, 5, 6), fixed(2, 3, 5, 3)}},
-	{name: "gaussian sample below the limit", op: binary(gpu.GaussianSample), value: rounded, grad: rounded,
-		in: []input{{shape: []int{5, 6}, number: func(r *rand.Rand, i int) float64 {
-			if i%6 < 3 {
-				return r.NormFloat64()
-			}
-			return -40
-		}}, fixed(5, 3)}},
+	// The deviation is e⁻¹⁵ there, a subnormal f16 of six units in the last place.
+	{name: "gaussian sample below the limit", op: binary(gpu.GaussianSample), value: tolerance{6e-7, 4e-3, 0.1}, grad: rounded,
+		in: []input{moments(0, -40, act(5, 6)), fixed(5, 3)}},
+	// And e¹⁰ here, which central differences of Float32 numbers cannot look behind.
+	{name: "gaussian sample above the limit", op: binary(gpu.GaussianSample), value: rounded, grad: rounded, noNumeric: true,
+		in: []input{moments(1, 25, act(5, 6)), scaled(0.5, fixed(5, 3))}},
 	{name: "gaussian kl", op: unary(gpu.GaussianKL), value: tolerance{2e-6, 2e-6, 2e-6}, grad: rounded, in: []input{act(2, 3, 5, 6)}},
 }

@@ -95,6 +95,8 @@ func TestFrozenAndNoGrad(t *testing.T) {
 	})
 }
 
+func sumWeighted(y *gpu.Tensor) *gpu.Tensor { return weighted(y, weights(y.Len())) }
+
 // block is a residual block with parameters, for the tests of Checkpoint.
 type block struct{ w, b, gamma, beta *gpu.Tensor }
 
@@ -142,7 +144,7 @@ func TestCheckpointGivesTheSameGradient(t *testing.T) {
 			loss := dev.Differentiate(1, func() *gpu.Tensor {
 				h := gpu.Scale(0.5, x) // b1 gets an intermediate tensor
 				h = gpu.Mul(call(b1, h), h)
-				return weighted(call(b2, h))
+				return sumWeighted(call(b2, h))
 			})
 			grads := append(b1.takeGrads(), b2.takeGrads()...)
 			grads = append(grads, x.Grad().Float32s())
@@ -173,7 +175,7 @@ func TestCheckpointSavesMemory(t *testing.T) {
 			for range 8 {
 				h = call(h)
 			}
-			return weighted(h)
+			return sumWeighted(h)
 		})
 		b.takeGrads()
 		x.ZeroGrad()
