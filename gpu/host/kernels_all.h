@@ -4,6 +4,7 @@
 
 #include "kernels_block.h"
 #include "kernels_math.h"
+#include "kernels_reduce.h"
 
 #include "kernels_elementwise.h"
 #include "kernels_loss.h"

@@ -29,14 +29,10 @@ static void attention_grad(int dt, void *dq, void *dk, void *dv, const void *dy,
 			// D, by way of a copy of y in gb before dy takes its place.
 			pack_rows(gb, dp, rows, dt, y, bi * lq, lq, stride, h * d, d, 1);
 			for (long i = 0; i < lq; i++) {
-				float *o = gb + i * dp, sum = 0;
+				float *o = gb + i * dp;
 				const float *g = load(dt, dy, (bi * lq + i) * stride + h * d, d, kb);
-#pragma omp simd reduction(+ : sum)
-				for (long j = 0; j < d; j++) {
-					sum += o[j] * g[j];
-					o[j] = g[j];
-				}
-				dot[i] = sum;
+				dot[i] = dot_of(o, g, d);
+				memcpy(o, g, d * sizeof *o);
 			}
 			for (long k0 = block0 * keys; k0 < min_(lk, (block0 + per) * keys); k0 += keys) {
 				long nk = min_(keys, lk - k0);

@@ -1,8 +1,5 @@
 // A small matrix product on packed floats in cache, the core of attention.
 
-typedef float vec __attribute__((vector_size(4 * LANES)));
-typedef float vec_at __attribute__((vector_size(4 * LANES), aligned(4))); // unaligned access
-
 enum { TILE_ROWS = LANES == 16 ? 8 : 4, TILE_VECS = 3 }; // accumulators fill the registers
 
 // tile is c[TILE_ROWS][nv·LANES] (+)= a·b for k products. Element (i,j) of a lies
@@ -14,12 +11,12 @@ INLINE void tile(int nv, float *c, long ldc, const float *a, long ras, long cas,
 	for (int i = 0; i < TILE_ROWS; i++)
 #pragma GCC unroll 3
 		for (int v = 0; v < nv; v++)
-			acc[i][v] = add ? *(const vec_at *)(c + i * ldc + v * LANES) : (vec){0};
+			acc[i][v] = add ? at_vec(c + i * ldc + v * LANES) : (vec){0};
 	for (long j = 0; j < k; j++) {
 		vec bv[TILE_VECS];
 #pragma GCC unroll 3
 		for (int v = 0; v < nv; v++)
-			bv[v] = *(const vec_at *)(b + j * ldb + v * LANES);
+			bv[v] = at_vec(b + j * ldb + v * LANES);
 #pragma GCC unroll 8
 		for (int i = 0; i < TILE_ROWS; i++) {
 			float s = a[i * ras + j * cas];

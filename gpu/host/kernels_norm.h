@@ -279,18 +279,14 @@ static void layer_norm(int dt, void *y, float *stats, const void *x, const float
 		for (long r = 0; r < rows; r++) {
 			const float *a = load(dt, x, r * c, c, xb);
 			float *out = target(dt, y, r * c, yb);
-			float sum = 0, sq = 0;
-#pragma omp simd reduction(+ : sum)
-			for (long j = 0; j < c; j++)
-				sum += a[j];
-			float mean = sum / c;
-#pragma omp simd reduction(+ : sq)
-			for (long j = 0; j < c; j++)
-				sq += (a[j] - mean) * (a[j] - mean);
-			float rstd = 1 / sqrtf(sq / c + eps);
+			float mean = sum_of(a, c) / c;
 #pragma omp simd
 			for (long j = 0; j < c; j++)
-				out[j] = (a[j] - mean) * rstd * gamma[j] + beta[j];
+				out[j] = a[j] - mean;
+			float rstd = 1 / sqrtf(dot_of(out, out, c) / c + eps);
+#pragma omp simd
+			for (long j = 0; j < c; j++)
+				out[j] = out[j] * rstd * gamma[j] + beta[j];
 			store(dt, y, r * c, c, out);
 			stats[2 * r] = mean;
 			stats[2 * r + 1] = rstd;
@@ -306,28 +302,27 @@ static void layer_norm_grad(int dt, void *dx, float *dgamma, float *dbeta, const
 	float *part = scratch(chunks * 2 * c * sizeof *part); // [chunks,2,c]
 #pragma omp parallel if (rows * c > SERIAL)
 	{
-		float *xb = scratch(3 * c * sizeof *xb), *gb = xb + c, *ob = gb + c;
+		float *xb = scratch(4 * c * sizeof *xb), *gb = xb + c, *db = gb + c, *hb = db + c;
 #pragma omp for schedule(static)
 		for (long t = 0; t < chunks; t++) {
 			float *beta_sum = part + t * 2 * c, *gamma_sum = beta_sum + c;
 			memset(beta_sum, 0, 2 * c * sizeof *beta_sum);
 			for (long r = t * CHUNK; r < min_(rows, (t + 1) * CHUNK); r++) {
 				const float *a = load(dt, x, r * c, c, xb), *g = load(dt, dy, r * c, c, gb);
-				float *out = target(dt, dx, r * c, ob);
-				float mean = stats[2 * r], rstd = stats[2 * r + 1], sum = 0, dot = 0;
-#pragma omp simd reduction(+ : sum, dot)
+				float *out = target(dt, dx, r * c, db);
+				float mean = stats[2 * r], rstd = stats[2 * r + 1];
+#pragma omp simd
 				for (long j = 0; j < c; j++) {
-					float h = (a[j] - mean) * rstd, d = g[j] * gamma[j];
-					sum += d;
-					dot += d * h;
+					float h = (a[j] - mean) * rstd;
+					hb[j] = h;
+					db[j] = g[j] * gamma[j];
 					beta_sum[j] += g[j];
 					gamma_sum[j] += g[j] * h;
 				}
-				sum /= c;
-				dot /= c;
+				float m0 = sum_of(db, c) / c, m1 = dot_of(db, hb, c) / c;
 #pragma omp simd
 				for (long j = 0; j < c; j++)
-					out[j] = rstd * (g[j] * gamma[j] - (sum + (a[j] - mean) * rstd * dot));
+					out[j] = rstd * (db[j] - (m0 + hb[j] * m1));
 				store(dt, dx, r * c, c, out);
 			}
 		}

@@ -4,22 +4,17 @@
 // is greater, gives the maximum back in m and returns the sum. s is written up
 // to a multiple of LANES, where zeros follow: a rest of a vector would be done
 // one by one.
-INLINE float softmax_row(float *s, long n, float *m) {
-	float top = *m, sum = 0;
+static float softmax_row(float *s, long n, float *m) {
 	long pad = round_up(n, LANES);
 	for (long j = n; j < pad; j++)
 		s[j] = -INFINITY;
-#pragma omp simd reduction(max : top)
-	for (long j = 0; j < pad; j++)
-		top = s[j] > top ? s[j] : top;
-#pragma omp simd reduction(+ : sum)
-	for (long j = 0; j < pad; j++) {
-		float e = exp_(s[j] - top);
-		s[j] = e;
-		sum += e;
-	}
+	float top = max_of(s, pad);
+	top = top > *m ? top : *m;
 	*m = top;
-	return sum;
+#pragma omp simd
+	for (long j = 0; j < pad; j++)
+		s[j] = exp_(s[j] - top);
+	return sum_of(s, pad);
 }
 
 static void softmax(int dt, void *y, const void *x, long rows, long n) {
@@ -51,10 +46,7 @@ static void softmax_grad(int dt, void *dx, const void *dy, const void *y, long r
 		for (long r = 0; r < rows; r++) {
 			const float *g = load(dt, dy, r * n, n, gb), *p = load(dt, y, r * n, n, yb);
 			float *out = target(dt, dx, r * n, xb);
-			float dot = 0;
-#pragma omp simd reduction(+ : dot)
-			for (long j = 0; j < n; j++)
-				dot += g[j] * p[j];
+			float dot = dot_of(g, p, n);
 #pragma omp simd
 			for (long j = 0; j < n; j++)
 				out[j] = p[j] * (g[j] - dot);
