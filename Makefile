@@ -1,0 +1,83 @@
+# make run and make test are all that a fresh Debian or Ubuntu with Go needs:
+# they install the system packages that are missing.
+
+GO      ?= go
+TOOLS   := gcc libc6-dev pkg-config
+ONEDNN  := libdnnl-dev
+WINDOW  := libgl-dev libxcursor-dev libxrandr-dev libxinerama-dev libxi-dev libxxf86vm-dev
+FONT    := fonts-noto-color-emoji
+PICTURE := out/first.png
+
+# Without oneDNN the program is built all the same, and computes slowly; without
+# the window's libraries all but the window is tested. These are found out when a
+# recipe runs: after the set-up.
+nodnnl   = $(shell echo '\#include <dnnl.h>' | gcc -E - >/dev/null 2>&1 || echo nodnnl)
+nowindow = $(shell pkg-config --exists gl xcursor xrandr xinerama xi xxf86vm || echo headless)
+tags     = -tags "$(strip $(1) $(nodnnl))"
+
+.PHONY: build run test headless bench train-postcard setup setup-headless setup-test clean
+
+build: setup
+	$(GO) build $(call tags) -o bin/latent ./app
+
+headless: setup-headless
+	$(GO) build $(call tags,headless) -o bin/latent-headless ./app
+
+ifneq ($(strip $(DISPLAY)$(WAYLAND_DISPLAY)),)
+run: build
+	bin/latent
+else
+run: headless
+	@echo "There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set), so no window can open."
+	@echo "Painting a picture from the command line instead:"
+	@mkdir -p $(dir $(PICTURE))
+	bin/latent-headless generate --prompt "a large fox on a blue background" --seed 1 --out $(PICTURE)
+	@echo "The picture is $(CURDIR)/$(PICTURE)"
+endif
+
+test: setup-test
+	$(GO) vet $(call tags,$(nowindow)) ./...
+	$(GO) test $(call tags,$(nowindow)) -timeout 20m ./...
+
+bench: headless
+	bin/latent-headless bench
+
+# Trains the built-in model, which takes hours, or goes on with it. The result
+# replaces assets/model; assets/postcard/MODEL_CARD.md says how good it must be.
+train-postcard: headless
+	$(call install,$(FONT))
+	bin/latent-headless train assets/postcard/recipe.toml $(if $(wildcard out/postcard/.train),--resume)
+	cd out/postcard && cp -r model_index.json tokenizer text_encoder unet vae scheduler $(CURDIR)/assets/model/
+
+clean:
+	rm -rf bin
+
+# $(call install,packages[,what is lost without them]): installs what is missing.
+# Packages whose loss is named may fail to install.
+define install
+@command -v dpkg-query >/dev/null && command -v apt-get >/dev/null || { \
+	echo "This is no Debian: if the build fails, install what these packages hold: $(1)"; exit 0; }; \
+missing=; for p in $(1); do \
+	dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+[ -n "$$missing" ] || exit 0; \
+root=; [ "$$(id -u)" = 0 ] || root=sudo; \
+echo "Installing$$missing"; \
+if [ -n "$$root" ] && ! command -v sudo >/dev/null; then false; else \
+	$$root apt-get update -q && $$root apt-get install -y --no-install-recommends $$missing; fi || { \
+	echo "These packages are missing. Install them with:  sudo apt-get install$$missing"; \
+	$(if $(2),echo "Going on without: $(2)",exit 1); }
+endef
+
+setup-headless:
+	@command -v $(GO) >/dev/null || { echo "Go is missing: install it from https://go.dev/dl"; exit 1; }
+	$(call install,$(TOOLS))
+	$(call install,$(ONEDNN),the program will compute in plain Go$(comma) slowly)
+
+setup: setup-headless
+	$(call install,$(WINDOW))
+
+setup-test: setup-headless
+	$(call install,$(WINDOW),the window is not tested)
+	$(call install,$(FONT),what draws postcards is not tested)
+
+comma := ,
