@@ -58,7 +58,7 @@ func (r *run) trainAutoencoder() error {
 		y := r.model.VAE.Reconstruct(z)
 		return gpu.Add(reconstruction(y, x, edges), gpu.Scale(float32(a.KL), gpu.GaussianKL(moments)))
 	}
-	l.after = func(int) error { return failure }
+	l.after = func(*Progress) error { return failure }
 	if err := l.train(); err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package trainer
 import (
 	"fmt"
 	"image"
-	"math"
 
 	"latent/app/library"
 	"latent/app/pipeline"
@@ -27,11 +26,11 @@ func (r *run) trainDenoiser(c *cache) error {
 	l := &loop{run: r, name: "denoiser", stage: r.Denoiser, params: params}
 	d := &denoising{loop: l, cache: c, schedule: schedule, order: &shuffled{seed: r.Seed, n: c.len()}}
 	l.loss = d.loss
-	l.after = func(step int) error {
-		if every := r.Samples.Every; every > 0 && (step+1)%every == 0 {
-			return r.sample(l, step)
+	l.after = func(p *Progress) (err error) {
+		if every := r.Samples.Every; every > 0 && p.Step%every == 0 {
+			p.Samples, err = r.sample(l)
 		}
-		return nil
+		return err
 	}
 	if err := l.train(); err != nil {
 		return err
@@ -100,8 +99,7 @@ func combine(dst []float32, a float64, x []float32, b float64, y []float32) {
 }
 
 // sample draws the recipe's prompts with the averaged weights.
-func (r *run) sample(l *loop, step int) (err error) {
-	var images []image.Image
+func (r *run) sample(l *loop) (images []image.Image, err error) {
 	l.opt.WithAverage(func() {
 		for i, prompt := range r.Samples.Prompts {
 			var out []pipeline.Picture
@@ -115,12 +113,11 @@ func (r *run) sample(l *loop, step int) (err error) {
 			images = append(images, out[0].Image)
 		}
 	})
-	if err != nil {
-		if r.ctx.Err() != nil {
-			return nil // stopped: the loop saves and says so
-		}
-		return fmt.Errorf("sample pictures: %w", err)
+	if r.ctx.Err() != nil {
+		return images, nil // stopped: the loop saves and says so
 	}
-	r.progress(Progress{Stage: l.name, Step: step + 1, Of: l.stage.Steps, Loss: math.NaN(), Samples: images})
-	return nil
+	if err != nil {
+		return nil, fmt.Errorf("sample pictures: %w", err)
+	}
+	return images, nil
 }

@@ -17,7 +17,7 @@ type loop struct {
 	stage  Stage
 	params []nn.Named
 	loss   func(step, micro int) *gpu.Tensor // builds the loss of a batch
-	after  func(step int) error              // every step, once its weights are in place; may be nil
+	after  func(p *Progress) error           // every step, once its weights are in place; may be nil
 
 	opt *optim.AdamW
 }
@@ -66,7 +66,7 @@ func (l *loop) train() (err error) {
 			skipped = 0
 		}
 		if l.after != nil {
-			if err := l.after(step); err != nil {
+			if err := l.after(&p); err != nil {
 				return err
 			}
 		}
