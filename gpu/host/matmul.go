@@ -77,16 +77,17 @@ func (b *backend) forward(name string, spec C.host_spec, y, x, w, bias, res *gpu
 	}
 	if res != nil {
 		spec.residual = 1
+		b.Cast(y, res)
 	}
 	o := b.op(name, spec)
 	work := b.scratch.grow(name, o.scratch)
-	status(name, C.host_op_run(o.c, ptr(x), b.weights(name, o, w), optional(bias), ptr(y), optional(res), work))
+	o.run(name, ptr(x), b.weights(name, o, w), optional(bias), ptr(y), work)
 }
 
 func (b *backend) gradInput(name string, spec C.host_spec, dx, dy, w *gpu.Tensor) {
 	o := b.op(name, spec)
 	work := b.scratch.grow(name, o.scratch)
-	status(name, C.host_op_run(o.c, ptr(dx), b.weights(name, o, w), nil, ptr(dy), nil, work))
+	o.run(name, ptr(dx), b.weights(name, o, w), nil, ptr(dy), work)
 }
 
 // gradWeight computes dw in the operation's own layout, which lies behind the
@@ -103,7 +104,7 @@ func (b *backend) gradWeight(name string, spec C.host_spec, dw, db, x, dy *gpu.T
 	if o.packed > 0 {
 		out = unsafe.Add(work, offset)
 	}
-	status(name, C.host_op_run(o.c, ptr(x), out, optional(db), ptr(dy), nil, work))
+	o.run(name, ptr(x), out, optional(db), ptr(dy), work)
 	if o.packed > 0 {
 		status(name, C.host_unpack(o.c, out, ptr(dw)))
 	}

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { X, W, B, Y, RESIDUAL, SCRATCH, ARGS };
+enum { X, W, B, Y, SCRATCH, ARGS };
 
 struct host_op {
     int kind;
@@ -33,15 +33,14 @@ static dnnl_memory_t memory_new(const_md m) {
     return dnnl_memory_create(&mem, m, engine, DNNL_MEMORY_NONE) == dnnl_success ? mem : NULL;
 }
 
-// attr_new asks for a caller's scratchpad and the residual as a post-op.
-static dnnl_primitive_attr_t attr_new(const_md residual) {
+static dnnl_primitive_attr_t attr_new(int residual) {
     dnnl_primitive_attr_t attr = NULL;
     if (dnnl_primitive_attr_create(&attr) != dnnl_success) return NULL;
     dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
     if (residual) {
         dnnl_post_ops_t ops = NULL;
         dnnl_post_ops_create(&ops);
-        dnnl_post_ops_append_binary(ops, dnnl_binary_add, residual);
+        append_sum(ops);
         dnnl_primitive_attr_set_post_ops(attr, ops);
         dnnl_post_ops_destroy(ops);
     }
@@ -58,16 +57,19 @@ static dnnl_primitive_desc_t desc_new(const host_spec *s, md *plain) {
     const dnnl_dims_t x = {s->n, s->c, s->h, s->w}, y = {s->n, s->o, s->p, s->q};
     const dnnl_dims_t w = {s->o, s->c, s->kh, s->kw}, b = {s->o};
 
+    // oneDNN's own choice for a linear layer's dw is slower than plain rows.
+    const int keep = !conv && s->kind == HOST_GRAD_WEIGHT;
+
     operands m = {
         .x = md_new(dims, x, type, tag),
-        .w = md_new(dims, w, wtype, dnnl_format_tag_any),
+        .w = md_new(dims, w, wtype, keep ? tag : dnnl_format_tag_any),
         .b = s->bias ? md_new(1, b, dnnl_f32, dnnl_a) : NULL,
         .y = md_new(dims, y, type, tag),
         .forward_w = md_new(dims, w, type, dnnl_format_tag_any),
     };
     *plain = md_new(dims, w, wtype, conv ? dnnl_ohwi : dnnl_ab);
     dnnl_primitive_desc_t pd = NULL;
-    dnnl_primitive_attr_t attr = attr_new(s->residual ? m.y : NULL);
+    dnnl_primitive_attr_t attr = attr_new(s->residual);
     if (m.x && m.w && m.y && m.forward_w && *plain && attr) {
         if (conv) {
             const dnnl_dims_t strides = {s->stride, s->stride};
@@ -84,21 +86,20 @@ static dnnl_primitive_desc_t desc_new(const host_spec *s, md *plain) {
 
 // bind makes the memory objects of the arguments.
 static int bind(host_op *op, const_dnnl_primitive_desc_t pd, const host_spec *s) {
-    static const int ids[3][ARGS] = {
-        [HOST_FORWARD] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST,
-                          DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, DNNL_ARG_SCRATCHPAD},
-        [HOST_GRAD_INPUT] = {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, 0, DNNL_ARG_DIFF_DST, 0,
-                             DNNL_ARG_SCRATCHPAD},
-        [HOST_GRAD_WEIGHT] = {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_BIAS,
-                              DNNL_ARG_DIFF_DST, 0, DNNL_ARG_SCRATCHPAD},
+    static const int ids[][ARGS] = {
+        {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST, DNNL_ARG_SCRATCHPAD},
+        {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, 0, DNNL_ARG_DIFF_DST, DNNL_ARG_SCRATCHPAD},
+        {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_BIAS, DNNL_ARG_DIFF_DST,
+         DNNL_ARG_SCRATCHPAD},
+        {DNNL_ARG_DST, DNNL_ARG_WEIGHTS, 0, DNNL_ARG_SRC, DNNL_ARG_SCRATCHPAD},
     };
-    const int present[ARGS] = {1, 1, s->bias, 1, s->residual, op->scratch_bytes > 0};
+    const int product = s->kind == HOST_GRAD_INPUT && s->kh == 0;
+    const int *id = ids[product ? 3 : s->kind];
+    const int present[ARGS] = {1, 1, s->bias, 1, op->scratch_bytes > 0};
     for (int i = 0; i < ARGS; i++) {
         if (!present[i]) continue;
-        int id = ids[s->kind][i];
-        const_md m = dnnl_primitive_desc_query_md(pd, dnnl_query_exec_arg_md,
-                                                  i == RESIDUAL ? DNNL_ARG_DST : id);
-        op->args[i].arg = id;
+        const_md m = dnnl_primitive_desc_query_md(pd, dnnl_query_exec_arg_md, id[i]);
+        op->args[i].arg = id[i];
         op->args[i].memory = m ? memory_new(m) : NULL;
         if (!op->args[i].memory) return 0;
     }
@@ -177,8 +178,8 @@ const char *host_op_detail(const host_op *op) {
     return name;
 }
 
-int host_op_run(host_op *op, void *x, void *w, void *b, void *y, void *residual, void *scratch) {
-    void *const at[ARGS] = {x, w, b, y, residual, scratch};
+int host_op_run(host_op *op, void *x, void *w, void *b, void *y, void *scratch) {
+    void *const at[ARGS] = {x, w, b, y, scratch};
     dnnl_exec_arg_t args[ARGS];
     int n = 0;
     for (int i = 0; i < ARGS; i++) {

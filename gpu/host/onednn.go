@@ -31,6 +31,10 @@ func (b *backend) op(name string, spec C.host_spec) *op {
 	if o, ok := b.ops[spec]; ok {
 		return o
 	}
+	return b.newOp(name, spec)
+}
+
+func (b *backend) newOp(name string, spec C.host_spec) *op {
 	if len(b.ops) >= maxOps {
 		b.dropOps()
 	}
@@ -49,6 +53,11 @@ func (b *backend) op(name string, spec C.host_spec) *op {
 	}
 	b.ops[spec] = o
 	return o
+}
+
+// run executes o on packed weights; see host_op_run.
+func (o *op) run(name string, x, w, bias, y, scratch unsafe.Pointer) {
+	status(name, C.host_op_run(o.c, x, w, bias, y, scratch))
 }
 
 // layout numbers the distinct layouts of packed weights, so that operations

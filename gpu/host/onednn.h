@@ -16,7 +16,7 @@ enum { HOST_F32, HOST_BF16 };
 // gradients have the same roles: dx stands for x, dw for w, dy for y.
 typedef struct {
     int32_t kind, dtype;
-    int32_t bias, residual; // present?
+    int32_t bias, residual; // 1 where present
     int32_t n, h, w, c, o, kh, kw, p, q;
     int32_t stride, top, bottom, left, right;
 } host_spec;
@@ -35,9 +35,11 @@ size_t host_packed_bytes(const host_op *op); // 0: plain weights are preferred
 int host_same_packing(const host_op *a, const host_op *b);
 const char *host_op_detail(const host_op *op); // name of the implementation
 
-// All return 0, or oneDNN's status. w is packed. b and residual may be NULL
-// where the spec has none. scratch holds host_scratch_bytes.
-int host_op_run(host_op *op, void *x, void *w, void *b, void *y, void *residual, void *scratch);
+// All return 0, or oneDNN's status. w is packed; b is NULL where the spec has
+// none. With a residual the result is added to what y holds: oneDNN's kernels
+// do that at full speed, and read a third tensor at half of it.
+// scratch holds host_scratch_bytes.
+int host_op_run(host_op *op, void *x, void *w, void *b, void *y, void *scratch);
 int host_pack(host_op *op, void *plain, void *packed);
 int host_unpack(host_op *op, void *packed, void *plain);
 

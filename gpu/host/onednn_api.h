@@ -18,6 +18,9 @@ typedef const dnnl_memory_desc_t *const_md;
 md md_new(int ndims, const dnnl_dims_t dims, dnnl_data_type_t type, dnnl_format_tag_t tag);
 void md_free(md m); // NULL is allowed
 
+// append_sum makes an operation add to what its result's memory holds.
+dnnl_status_t append_sum(dnnl_post_ops_t ops);
+
 // The descriptors an operation is made of, in the roles of host_spec. b may be
 // NULL. forward_w is w in the type of x: a gradient of weights may have another.
 typedef struct {
