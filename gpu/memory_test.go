@@ -138,6 +138,11 @@ func TestTensorsInAndOut(t *testing.T) {
 			if !slices.Equal(y.Float32s(), rounded) {
 				t.Errorf("%v: bytes come back as %v, want %v", dtype, y.Float32s(), rounded)
 			}
+			y.Write(make([]float32, 6))
+			y.WriteBytes(x.ReadBytes())
+			if !slices.Equal(y.Float32s(), rounded) {
+				t.Errorf("%v: WriteBytes gives %v, want %v", dtype, y.Float32s(), rounded)
+			}
 			if x.Version() == version {
 				t.Errorf("%v: Write does not count as a change", dtype)
 			}

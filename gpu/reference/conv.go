@@ -44,42 +44,34 @@ func (g *geometry) out(n, h, w, i, j int) int {
 func (backend) Conv2d(y, x, w, b, res *gpu.Tensor, c gpu.Conv) {
 	g := newGeometry(x, w, y, c)
 	xs, ws, bias, add := load(x), load(w), load(b), load(res)
-	out := make([]float32, y.Len())
+	out := make([]float64, y.Len())
 	parallel(g.n*g.p, func(np int) {
+		patch := make([]float64, g.kh*g.kw*g.c) // what the kernel covers, as w lies
 		for q := range g.q {
-			at := np*g.q + q
-			for o := range g.o {
-				var sum float64
-				for i := range g.kh {
-					for j := range g.kw {
-						if px := g.in(np/g.p, np%g.p, q, i, j); px >= 0 {
-							sum += dot(row(xs, px, g.c), row(ws, (o*g.kh+i)*g.kw+j, g.c))
-						}
+			clear(patch)
+			for i := range g.kh {
+				for j := range g.kw {
+					if px := g.in(np/g.p, np%g.p, q, i, j); px >= 0 {
+						copy(row(patch, i*g.kw+j, g.c), row(xs, px, g.c))
 					}
 				}
-				out[at*g.o+o] = float32(sum + at0(bias, o) + at0(add, at*g.o+o))
+			}
+			for o := range g.o {
+				to := (np*g.q+q)*g.o + o
+				out[to] = dot(patch, row(ws, o, len(patch))) + orZero(bias, o) + orZero(add, to)
 			}
 		}
 	})
 	store(y, out)
 }
 
-// at0 is x[i], or 0 where x is absent.
-func at0(x []float32, i int) float64 {
-	if x == nil {
-		return 0
-	}
-	return float64(x[i])
-}
-
 func (backend) Conv2dGradInput(dx, dy, w *gpu.Tensor, c gpu.Conv) {
 	g := newGeometry(dx, w, dy, c)
 	dys, ws := load(dy), load(w)
-	out := make([]float32, dx.Len())
+	out := make([]float64, dx.Len())
 	parallel(g.n*g.h, func(nh int) {
-		acc := make([]float64, g.c)
 		for col := range g.w {
-			clear(acc)
+			sum := row(out, nh*g.w+col, g.c)
 			for i := range g.kh {
 				for j := range g.kw {
 					px := g.out(nh/g.h, nh%g.h, col, i, j)
@@ -87,11 +79,10 @@ func (backend) Conv2dGradInput(dx, dy, w *gpu.Tensor, c gpu.Conv) {
 						continue
 					}
 					for o, d := range row(dys, px, g.o) {
-						axpy(acc, float64(d), row(ws, (o*g.kh+i)*g.kw+j, g.c))
+						axpy(sum, d, row(ws, (o*g.kh+i)*g.kw+j, g.c))
 					}
 				}
 			}
-			narrow(row(out, nh*g.w+col, g.c), acc)
 		}
 	})
 	store(dx, out)
@@ -100,16 +91,15 @@ func (backend) Conv2dGradInput(dx, dy, w *gpu.Tensor, c gpu.Conv) {
 func (backend) Conv2dGradWeight(dw, db, x, dy *gpu.Tensor, c gpu.Conv) {
 	g := newGeometry(x, dw, dy, c)
 	xs, dys := load(x), load(dy)
-	out := make([]float32, dw.Len())
+	out := make([]float64, dw.Len())
 	parallel(g.o*g.kh*g.kw, func(tap int) {
 		o, i, j := tap/(g.kh*g.kw), tap/g.kw%g.kh, tap%g.kw
-		acc := make([]float64, g.c)
+		sum := row(out, tap, g.c)
 		for at := range g.n * g.p * g.q {
 			if px := g.in(at/(g.p*g.q), at/g.q%g.p, at%g.q, i, j); px >= 0 {
-				axpy(acc, float64(dys[at*g.o+o]), row(xs, px, g.c))
+				axpy(sum, dys[at*g.o+o], row(xs, px, g.c))
 			}
 		}
-		narrow(row(out, tap, g.c), acc)
 	})
 	store(dw, out)
 	if db != nil {
@@ -118,13 +108,13 @@ func (backend) Conv2dGradWeight(dw, db, x, dy *gpu.Tensor, c gpu.Conv) {
 }
 
 // sumRows is db[o] = Σ over rows of dy[row,o].
-func sumRows(db *gpu.Tensor, dy []float32) {
+func sumRows(db *gpu.Tensor, dy []float64) {
 	n := db.Len()
-	each(db, func(o int) float32 {
+	each(db, func(o int) float64 {
 		var sum float64
 		for i := o; i < len(dy); i += n {
-			sum += float64(dy[i])
+			sum += dy[i]
 		}
-		return float32(sum)
+		return sum
 	})
 }

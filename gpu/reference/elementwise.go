@@ -41,78 +41,78 @@ var functions = map[gpu.Func][2]func(x float64) float64{
 
 func (backend) Unary(y, x *gpu.Tensor, f gpu.Func) {
 	xs, fn := load(x), functions[f][0]
-	each(y, func(i int) float32 { return float32(fn(float64(xs[i]))) })
+	each(y, func(i int) float64 { return fn(xs[i]) })
 }
 
 func (backend) UnaryGrad(dx, dy, x *gpu.Tensor, f gpu.Func) {
 	xs, dys, grad := load(x), load(dy), functions[f][1]
-	each(dx, func(i int) float32 { return float32(float64(dys[i]) * grad(float64(xs[i]))) })
+	each(dx, func(i int) float64 { return dys[i] * grad(xs[i]) })
 }
 
 func (backend) GEGLU(y, x *gpu.Tensor) {
 	xs, n := load(x), y.Dim(-1)
-	each(y, func(i int) float32 {
+	each(y, func(i int) float64 {
 		in := row(xs, i/n, 2*n)
-		return float32(float64(in[i%n]) * gelu(float64(in[n+i%n])))
+		return in[i%n] * gelu(in[n+i%n])
 	})
 }
 
 func (backend) GEGLUGrad(dx, dy, x *gpu.Tensor) {
 	xs, dys, n := load(x), load(dy), dy.Dim(-1)
-	each(dx, func(i int) float32 {
+	each(dx, func(i int) float64 {
 		in, c := row(xs, i/(2*n), 2*n), i%(2*n)
-		d := float64(dys[i/(2*n)*n+c%n])
+		d := dys[i/(2*n)*n+c%n]
 		if c < n {
-			return float32(d * gelu(float64(in[n+c])))
+			return d * gelu(in[n+c])
 		}
-		return float32(d * float64(in[c-n]) * geluGrad(float64(in[c])))
+		return d * in[c-n] * geluGrad(in[c])
 	})
 }
 
 func (backend) Mul(y, a, b *gpu.Tensor) {
 	as, bs := load(a), load(b)
-	each(y, func(i int) float32 { return as[i] * bs[i] })
+	each(y, func(i int) float64 { return as[i] * bs[i] })
 }
 
 func (backend) Clamp(y, x *gpu.Tensor, lo, hi float32) {
 	xs := load(x)
-	each(y, func(i int) float32 { return min(max(xs[i], lo), hi) })
+	each(y, func(i int) float64 { return min(max(xs[i], float64(lo)), float64(hi)) })
 }
 
 func (backend) Combine(y *gpu.Tensor, coef []float32, xs []*gpu.Tensor) {
-	values := make([][]float32, len(xs))
+	values := make([][]float64, len(xs))
 	for k, x := range xs {
 		values[k] = load(x)
 	}
-	each(y, func(i int) float32 {
+	each(y, func(i int) float64 {
 		var sum float64
 		for k, v := range values {
-			sum += float64(coef[k]) * float64(v[i])
+			sum += float64(coef[k]) * v[i]
 		}
-		return float32(sum)
+		return sum
 	})
 }
 
 func (backend) Cast(y, x *gpu.Tensor) { store(y, load(x)) }
 
 func (backend) Fill(y *gpu.Tensor, v float32) {
-	each(y, func(int) float32 { return v })
+	each(y, func(int) float64 { return float64(v) })
 }
 
 func (backend) AddChannels(y, x, t *gpu.Tensor) {
 	xs, ts, c := load(x), load(t), t.Dim(1)
 	size := x.Len() / max(x.Dim(0), 1)
-	each(y, func(i int) float32 { return xs[i] + ts[i/size*c+i%c] })
+	each(y, func(i int) float64 { return xs[i] + ts[i/size*c+i%c] })
 }
 
 func (backend) SumMiddle(y, x *gpu.Tensor) {
 	xs, c := load(x), x.Dim(-1)
 	size := x.Len() / max(x.Dim(0), 1)
-	each(y, func(i int) float32 {
+	each(y, func(i int) float64 {
 		var sum float64
 		for j, image := i%c, row(xs, i/c, size); j < size; j += c {
-			sum += float64(image[j])
+			sum += image[j]
 		}
-		return float32(sum)
+		return sum
 	})
 }

@@ -45,38 +45,35 @@ func (backend) LayerNorm(y, stats, x, gamma, beta *gpu.Tensor, eps float32) {
 // norm is y = γ·x̂ + β with x̂ = (x − mean)/√(var + eps).
 func norm(y, stats, x, gamma, beta *gpu.Tensor, g grouping, eps float32, silu bool) {
 	xs, scale, shift := load(x), load(gamma), load(beta)
-	out, st := make([]float32, y.Len()), make([]float32, stats.Len())
+	out, st := make([]float64, y.Len()), make([]float64, stats.Len())
 	parallel(g.n*g.groups, func(s int) {
 		var mean, variance float64
-		g.visit(s, func(i, _ int) { mean += float64(xs[i]) })
+		g.visit(s, func(i, _ int) { mean += xs[i] })
 		mean /= g.count()
-		g.visit(s, func(i, _ int) { d := float64(xs[i]) - mean; variance += d * d })
+		g.visit(s, func(i, _ int) { d := xs[i] - mean; variance += d * d })
 		inv := 1 / math.Sqrt(variance/g.count()+float64(eps))
 		g.visit(s, func(i, c int) {
-			z := (float64(xs[i])-mean)*inv*float64(scale[c]) + float64(shift[c])
+			z := (xs[i]-mean)*inv*scale[c] + shift[c]
 			if silu {
 				z *= sigmoid(z)
 			}
-			out[i] = float32(z)
+			out[i] = z
 		})
-		st[2*s], st[2*s+1] = float32(mean), float32(inv)
+		st[2*s], st[2*s+1] = mean, inv
 	})
 	store(y, out)
 	store(stats, st)
 }
 
 func (backend) GroupNormGrad(dx, dgamma, dbeta, dy, x, stats, gamma, beta *gpu.Tensor, groups int, silu bool) {
-	g := groupsOf(x, groups)
-	if !silu {
-		normGrad(dx, dgamma, dbeta, load(dy), x, stats, gamma, g)
-		return
-	}
-	xs, st, scale, shift := load(x), load(stats), load(gamma), load(beta)
-	dz := make([]float32, len(xs))
-	for i, d := range load(dy) {
-		s, c := g.set(i), i%g.c
-		z := (float64(xs[i])-float64(st[2*s]))*float64(st[2*s+1])*float64(scale[c]) + float64(shift[c])
-		dz[i] = float32(float64(d) * siluGrad(z))
+	g, dz := groupsOf(x, groups), load(dy)
+	if silu {
+		xs, st, scale, shift := load(x), load(stats), load(gamma), load(beta)
+		for i := range dz {
+			s, c := g.set(i), i%g.c
+			z := (xs[i]-st[2*s])*st[2*s+1]*scale[c] + shift[c]
+			dz[i] *= siluGrad(z)
+		}
 	}
 	normGrad(dx, dgamma, dbeta, dz, x, stats, gamma, g)
 }
@@ -87,23 +84,23 @@ func (backend) LayerNormGrad(dx, dgamma, dbeta, dy, x, stats, gamma *gpu.Tensor)
 
 // normGrad takes dz, the gradient of z = γ·x̂ + β:
 // dx = (γ·dz − mean(γ·dz) − x̂·mean(γ·dz·x̂))/√(var + eps).
-func normGrad(dx, dgamma, dbeta *gpu.Tensor, dz []float32, x, stats, gamma *gpu.Tensor, g grouping) {
+func normGrad(dx, dgamma, dbeta *gpu.Tensor, dz []float64, x, stats, gamma *gpu.Tensor, g grouping) {
 	xs, st, scale := load(x), load(stats), load(gamma)
-	out, xhat := make([]float32, dx.Len()), make([]float32, len(xs))
+	out, xhat := make([]float64, dx.Len()), make([]float64, len(xs))
 	parallel(g.n*g.groups, func(s int) {
-		mean, inv := float64(st[2*s]), float64(st[2*s+1])
+		mean, inv := st[2*s], st[2*s+1]
 		var m0, m1 float64
 		g.visit(s, func(i, c int) {
-			h := (float64(xs[i]) - mean) * inv
-			d := float64(dz[i]) * float64(scale[c])
-			xhat[i] = float32(h)
+			h := (xs[i] - mean) * inv
+			d := dz[i] * scale[c]
+			xhat[i] = h
 			m0 += d
 			m1 += d * h
 		})
 		m0, m1 = m0/g.count(), m1/g.count()
 		g.visit(s, func(i, c int) {
-			d := float64(dz[i]) * float64(scale[c])
-			out[i] = float32((d - m0 - float64(xhat[i])*m1) * inv)
+			d := dz[i] * scale[c]
+			out[i] = (d - m0 - xhat[i]*m1) * inv
 		})
 	})
 	store(dx, out)

@@ -1,9 +1,9 @@
 // Package reference is the device in plain Go: obvious and slow. It is the
 // oracle of every test, and the device of programs built without oneDNN.
 //
-// Elements are widened to float32 on load and rounded once on store. Sums run
-// in float64, each in one fixed order inside one goroutine, so that results do
-// not depend on the number of threads.
+// Elements are widened to float64 on load and rounded once on store. Each sum
+// runs in one fixed order inside one goroutine, so that results do not depend
+// on the number of threads.
 package reference
 
 import (
@@ -52,50 +52,54 @@ func elements[T any](t *gpu.Tensor) []T {
 	return unsafe.Slice((*T)(unsafe.Add(p, t.Offset())), t.Bytes()/int(unsafe.Sizeof(zero)))
 }
 
-// load gives the elements as float32: the memory itself where it is Float32, so
-// the result is for reading only. A nil tensor gives nil.
-func load(t *gpu.Tensor) []float32 {
+// load widens the elements; a nil tensor gives nil.
+func load(t *gpu.Tensor) []float64 {
 	if t == nil {
 		return nil
 	}
+	out := make([]float64, t.Len())
 	switch t.DType() {
+	case gpu.Float32:
+		widen(out, elements[float32](t), func(v float32) float64 { return float64(v) })
 	case gpu.BFloat16:
-		out := make([]float32, t.Len())
-		half.F32sFromBF16s(out, elements[uint16](t))
-		return out
+		widen(out, elements[uint16](t), func(v uint16) float64 { return float64(half.F32FromBF16(v)) })
 	case gpu.Float16:
-		out := make([]float32, t.Len())
-		half.F32sFromF16s(out, elements[uint16](t))
-		return out
+		widen(out, elements[uint16](t), func(v uint16) float64 { return float64(half.F32FromF16(v)) })
 	case gpu.Int32:
-		out := make([]float32, t.Len())
-		for i, v := range elements[int32](t) {
-			out[i] = float32(v)
-		}
-		return out
+		widen(out, elements[int32](t), func(v int32) float64 { return float64(v) })
 	}
-	return elements[float32](t)
+	return out
+}
+
+func widen[T any](dst []float64, src []T, f func(T) float64) {
+	for i, v := range src {
+		dst[i] = f(v)
+	}
 }
 
 // store rounds values to the tensor's dtype.
-func store(t *gpu.Tensor, values []float32) {
+func store(t *gpu.Tensor, values []float64) {
 	switch t.DType() {
+	case gpu.Float32:
+		narrow(elements[float32](t), values, func(v float64) float32 { return float32(v) })
 	case gpu.BFloat16:
-		half.BF16sFromF32s(elements[uint16](t), values)
+		narrow(elements[uint16](t), values, func(v float64) uint16 { return half.BF16FromF32(float32(v)) })
 	case gpu.Float16:
-		half.F16sFromF32s(elements[uint16](t), values)
+		narrow(elements[uint16](t), values, func(v float64) uint16 { return half.F16FromF32(float32(v)) })
 	case gpu.Int32:
-		for i, dst := 0, elements[int32](t); i < len(dst); i++ {
-			dst[i] = int32(values[i])
-		}
-	default:
-		copy(elements[float32](t), values)
+		narrow(elements[int32](t), values, func(v float64) int32 { return int32(v) })
+	}
+}
+
+func narrow[T any](dst []T, src []float64, f func(float64) T) {
+	for i, v := range src {
+		dst[i] = f(v)
 	}
 }
 
 // each sets every element of y to f of its index.
-func each(y *gpu.Tensor, f func(i int) float32) {
-	out := make([]float32, y.Len())
+func each(y *gpu.Tensor, f func(i int) float64) {
+	out := make([]float64, y.Len())
 	for i := range out {
 		out[i] = f(i)
 	}
@@ -117,36 +121,37 @@ func parallel(n int, f func(i int)) {
 }
 
 // dot is Σ a[i]·b[i]; four partial sums keep the adder busy.
-func dot(a, b []float32) float64 {
+func dot(a, b []float64) float64 {
 	var s0, s1, s2, s3 float64
 	b = b[:len(a)]
 	i := 0
 	for ; i+4 <= len(a); i += 4 {
-		s0 += float64(a[i]) * float64(b[i])
-		s1 += float64(a[i+1]) * float64(b[i+1])
-		s2 += float64(a[i+2]) * float64(b[i+2])
-		s3 += float64(a[i+3]) * float64(b[i+3])
+		s0 += a[i] * b[i]
+		s1 += a[i+1] * b[i+1]
+		s2 += a[i+2] * b[i+2]
+		s3 += a[i+3] * b[i+3]
 	}
 	for ; i < len(a); i++ {
-		s0 += float64(a[i]) * float64(b[i])
+		s0 += a[i] * b[i]
 	}
 	return (s0 + s1) + (s2 + s3)
 }
 
-// axpy is acc += a·x.
-func axpy(acc []float64, a float64, x []float32) {
-	acc = acc[:len(x)]
+// axpy is y += a·x.
+func axpy(y []float64, a float64, x []float64) {
+	y = y[:len(x)]
 	for i, v := range x {
-		acc[i] += a * float64(v)
+		y[i] += a * v
 	}
 }
 
-// narrow rounds acc into dst.
-func narrow(dst []float32, acc []float64) {
-	for i, v := range acc {
-		dst[i] = float32(v)
+// orZero is x[i], or 0 where the option x is absent.
+func orZero(x []float64, i int) float64 {
+	if x == nil {
+		return 0
 	}
+	return x[i]
 }
 
 // row is the i-th vector of n elements.
-func row[T any](x []T, i, n int) []T { return x[i*n : (i+1)*n] }
+func row(x []float64, i, n int) []float64 { return x[i*n : (i+1)*n] }

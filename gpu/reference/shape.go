@@ -16,7 +16,7 @@ func (backend) CopyRows(dst, src *gpu.Tensor, rows, n, dstStride, dstOff, srcStr
 
 func (backend) Embedding(y, table, ids *gpu.Tensor) {
 	tab, d := load(table), table.Dim(1)
-	out := make([]float32, y.Len())
+	out := make([]float64, y.Len())
 	for i, id := range elements[int32](ids) {
 		copy(row(out, i, d), tab[vocabulary(id, table)*d:])
 	}
@@ -25,12 +25,10 @@ func (backend) Embedding(y, table, ids *gpu.Tensor) {
 
 func (backend) EmbeddingGrad(dtable, dy, ids *gpu.Tensor) {
 	dys, d := load(dy), dtable.Dim(1)
-	acc := make([]float64, dtable.Len())
+	out := make([]float64, dtable.Len())
 	for i, id := range elements[int32](ids) {
-		axpy(row(acc, vocabulary(id, dtable), d), 1, row(dys, i, d))
+		axpy(row(out, vocabulary(id, dtable), d), 1, row(dys, i, d))
 	}
-	out := make([]float32, len(acc))
-	narrow(out, acc)
 	store(dtable, out)
 }
 
@@ -54,8 +52,8 @@ func quad(coarse *gpu.Tensor) func(i int) (first int, steps [4]int) {
 }
 
 // spread sets the four pixels of each coarse one to its value times scale.
-func spread(fine, coarse *gpu.Tensor, scale float32) {
-	in, out, four := load(coarse), make([]float32, fine.Len()), quad(coarse)
+func spread(fine, coarse *gpu.Tensor, scale float64) {
+	in, out, four := load(coarse), make([]float64, fine.Len()), quad(coarse)
 	for i, v := range in {
 		first, steps := four(i)
 		for _, s := range steps {
@@ -66,15 +64,15 @@ func spread(fine, coarse *gpu.Tensor, scale float32) {
 }
 
 // gather sums the four pixels of each coarse one, times scale.
-func gather(coarse, fine *gpu.Tensor, scale float32) {
+func gather(coarse, fine *gpu.Tensor, scale float64) {
 	in, four := load(fine), quad(coarse)
-	each(coarse, func(i int) float32 {
+	each(coarse, func(i int) float64 {
 		var sum float64
 		first, steps := four(i)
 		for _, s := range steps {
-			sum += float64(in[first+s])
+			sum += in[first+s]
 		}
-		return scale * float32(sum)
+		return scale * sum
 	})
 }
 
