@@ -1,0 +1,37 @@
+//go:build !headless
+
+// Package desktop opens Latent's window on a display. It stands apart from
+// package ui so that ui's tests need neither a display nor its libraries.
+package desktop
+
+import (
+	"errors"
+	"os"
+	"runtime"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/app"
+
+	"latent/app/ui"
+	"latent/assets"
+)
+
+// Version is the program's, as FyneApp.toml has it.
+const Version = "0.1.0"
+
+// Run opens the window and returns when it is closed. It must be called on the
+// main goroutine.
+func Run(e ui.Engine) error {
+	if runtime.GOOS == "linux" && os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
+		return errors.New("there is no display to open a window on: use a subcommand, such as latent generate")
+	}
+	icon := fyne.NewStaticResource("latent.png", assets.Icon)
+	app.SetMetadata(fyne.AppMetadata{ID: "app.latent.Latent", Name: "Latent", Version: Version, Icon: icon})
+	a := app.New()
+	w, err := ui.New(a, e)
+	if err != nil {
+		return err
+	}
+	w.ShowAndRun()
+	return nil
+}

@@ -1,0 +1,101 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"image"
+	"time"
+
+	"latent/app/gallery"
+)
+
+// Engine does the work behind the window. Generate and Train are called from
+// goroutines of their own and call progress from whichever they like; the other
+// methods return at once. Both stop within a step when ctx ends, and return
+// ctx.Err() then. Errors are shown as they are: one sentence that says what to
+// do.
+type Engine interface {
+	Models(folder string) []Model // at least one, those in folder last; the first is what a new user starts with
+	Devices() []string            // "auto" first
+	Samplers() []string           // the default first
+	Examples() []string           // prompts that suit the first model; at least one
+	Resumable(dir string) bool    // whether dir holds a training that can go on
+
+	// Generate paints the request's pictures and hands each over in the Progress
+	// that ends it.
+	Generate(ctx context.Context, r Request, progress func(Progress)) error
+	Train(ctx context.Context, r TrainRequest, progress func(TrainProgress)) error
+}
+
+// ErrBusy is what an engine that does one thing at a time answers meanwhile.
+var ErrBusy = errors.New("the model is in use: stop the training or wait until it is done")
+
+// Compute says on what an engine works.
+type Compute struct {
+	Device    string // one of Engine.Devices
+	Precision string // "auto", "f32", "bf16"
+}
+
+// Model is a text-to-image model to choose from.
+type Model struct {
+	ID       string // what Request.Model takes
+	Name     string
+	Size     int     // side in pixels of the pictures that it was trained on
+	Unit     int     // width and height are multiples of it
+	Steps    int     // a good number of steps
+	Guidance float64 // a good guidance scale
+}
+
+// Request says what to paint.
+type Request struct {
+	Compute
+	Model            string
+	Prompt, Negative string
+	Steps            int
+	Guidance         float64 // classifier-free guidance scale; 1 is none
+	Sampler          string
+	Seed             int64 // of the first picture; picture k takes Seed+k
+	Width, Height    int   // pixels
+	Count            int
+}
+
+// Picture is a finished picture and what made it.
+type Picture struct {
+	Image  image.Image
+	Recipe gallery.Recipe
+}
+
+// Progress tells how far a Request is.
+type Progress struct {
+	Image, Images int // which picture, from 1
+	Step, Steps   int // of that picture
+	Left          time.Duration
+	Preview       image.Image // the picture as it stands; may be nil
+	Picture       *Picture    // set when this one is finished
+}
+
+// TrainRequest says what to learn.
+type TrainRequest struct {
+	Compute
+	Base         string // the model to start from
+	Folder       string // pictures with .txt captions beside them
+	Output       string // the model folder to write
+	Resume       bool   // go on with the training that Output holds
+	Steps, Batch int
+	LearningRate float64
+	Resolution   int    // side in pixels that pictures are brought to
+	SamplePrompt string // painted now and then; empty: no samples
+	SampleEvery  int    // steps
+}
+
+// TrainProgress tells how far a training is.
+type TrainProgress struct {
+	Stage       string // what is being done, to show: "Preparing pictures", "Training"
+	Step, Steps int    // of this stage
+	Loss        float64
+	HasLoss     bool    // whether this stage has a loss
+	Rate        float64 // samples per second
+	Left        time.Duration
+	Samples     []image.Image // sample pictures just made
+	Checkpoint  string        // path of the checkpoint just written
+}

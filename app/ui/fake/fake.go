@@ -1,0 +1,140 @@
+// Package fake is an engine without a model: it paints a sky that clears from
+// noise and learns nothing. Tests and screenshots of the window use it.
+package fake
+
+import (
+	"context"
+	"image"
+	"image/color"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"latent/app/gallery"
+	"latent/app/ui"
+)
+
+// Engine paints with a wait of Delay at each step. Err, if set, ends every call
+// after its first step.
+type Engine struct {
+	Delay time.Duration
+	Err   error
+	Size  int // side of the model's pictures in pixels; 0 is 128
+}
+
+func (e *Engine) size() int {
+	if e.Size > 0 {
+		return e.Size
+	}
+	return 128
+}
+
+func (e *Engine) Models(string) []ui.Model {
+	return []ui.Model{
+		{ID: "sky", Name: "Sky", Size: e.size(), Unit: 8, Steps: 20, Guidance: 4},
+		{ID: "large-sky", Name: "Large sky", Size: 512, Unit: 8, Steps: 30, Guidance: 7.5},
+	}
+}
+func (e *Engine) Devices() []string  { return []string{"auto", "host", "reference"} }
+func (e *Engine) Samplers() []string { return []string{"DDIM", "DDPM"} }
+func (e *Engine) Examples() []string {
+	return []string{"a red sun over hills at dusk", "a pale moon over the sea at night"}
+}
+func (e *Engine) Resumable(dir string) bool { return false }
+
+// wait is one step's work.
+func (e *Engine) wait(ctx context.Context, step int) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(e.Delay):
+	}
+	if step == 1 {
+		return e.Err
+	}
+	return nil
+}
+
+func (e *Engine) Generate(ctx context.Context, r ui.Request, progress func(ui.Progress)) error {
+	start := time.Now()
+	for k := range r.Count {
+		seed := r.Seed + int64(k)
+		var img *image.NRGBA
+		for s := 1; s <= r.Steps; s++ {
+			if err := e.wait(ctx, s); err != nil {
+				return err
+			}
+			img = paint(r.Prompt, seed, r.Width, r.Height, 1-float64(s)/float64(r.Steps))
+			done := k*r.Steps + s
+			p := ui.Progress{Image: k + 1, Images: r.Count, Step: s, Steps: r.Steps, Preview: img,
+				Left: time.Since(start) / time.Duration(done) * time.Duration(r.Count*r.Steps-done)}
+			if s == r.Steps {
+				p.Preview = nil
+				p.Picture = &ui.Picture{Image: img, Recipe: gallery.Recipe{
+					Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Sampler: r.Sampler, CFGScale: r.Guidance,
+					Seed: seed, Width: r.Width, Height: r.Height, Model: "Sky",
+				}}
+			}
+			progress(p)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) Train(ctx context.Context, r ui.TrainRequest, progress func(ui.TrainProgress)) error {
+	start := time.Now()
+	noise := rand.New(rand.NewPCG(1, 2))
+	for s := 1; s <= r.Steps; s++ {
+		if err := e.wait(ctx, s); err != nil {
+			return err
+		}
+		t := float64(s) / 200
+		p := ui.TrainProgress{Stage: "Training", Step: s, Steps: r.Steps, HasLoss: true,
+			Loss: 0.06 + 0.6*math.Exp(-t) + 0.03*noise.NormFloat64()*math.Exp(-t/4)}
+		spent := time.Since(start)
+		p.Rate = float64(s*r.Batch) / spent.Seconds()
+		p.Left = spent / time.Duration(s) * time.Duration(r.Steps-s)
+		if r.SampleEvery > 0 && s%r.SampleEvery == 0 {
+			p.Samples = []image.Image{paint(r.SamplePrompt, int64(s), e.size(), e.size(), math.Exp(-t)/2)}
+			p.Checkpoint = r.Output
+		}
+		progress(p)
+	}
+	return nil
+}
+
+// paint draws a disc over hills; noise is how much of it is still unclear.
+func paint(prompt string, seed int64, w, h int, noise float64) *image.NRGBA {
+	r := rand.New(rand.NewPCG(uint64(seed), 7))
+	night := strings.Contains(prompt, "night")
+	top, low, disc, hill := color.NRGBA{38, 70, 120, 255}, color.NRGBA{240, 150, 90, 255}, color.NRGBA{250, 90, 60, 255}, color.NRGBA{40, 60, 58, 255}
+	if night {
+		top, low, disc, hill = color.NRGBA{10, 14, 40, 255}, color.NRGBA{40, 60, 110, 255}, color.NRGBA{245, 240, 215, 255}, color.NRGBA{12, 30, 52, 255}
+	}
+	cx, cy, rad := 0.3+0.4*r.Float64(), 0.3+0.2*r.Float64(), 0.12+0.08*r.Float64()
+	phase := 6 * r.Float64()
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			u, v := (float64(x)+0.5)/float64(w), (float64(y)+0.5)/float64(h)
+			c := mix(top, low, v*1.3)
+			d := math.Hypot(u-cx, (v-cy)*float64(h)/float64(w))
+			c = mix(c, disc, (rad-d)*float64(w))
+			edge := 0.68 + 0.07*math.Sin(5*u+phase) + 0.03*math.Sin(13*u)
+			c = mix(c, hill, (v-edge)*float64(h))
+			if noise > 0 {
+				c = mix(c, color.NRGBA{uint8(r.IntN(256)), uint8(r.IntN(256)), uint8(r.IntN(256)), 255}, noise)
+			}
+			img.SetNRGBA(x, y, c)
+		}
+	}
+	return img
+}
+
+// mix goes from a to b as t goes from 0 to 1.
+func mix(a, b color.NRGBA, t float64) color.NRGBA {
+	t = min(max(t, 0), 1)
+	m := func(a, b uint8) uint8 { return uint8(float64(a) + t*(float64(b)-float64(a)) + 0.5) }
+	return color.NRGBA{m(a.R, b.R), m(a.G, b.G), m(a.B, b.B), 255}
+}

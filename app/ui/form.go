@@ -1,0 +1,190 @@
+//go:build !headless
+
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+
+	"latent/app/gallery"
+)
+
+// form is what a person says about the picture to make.
+type form struct {
+	content  fyne.CanvasObject
+	models   []Model
+	examples []string
+	example  int // the next one to offer
+
+	model            *choice
+	prompt, negative *entry
+	steps, guidance  *number
+	size             *editableChoice
+	count, sampler   *choice
+	seed             *entry
+	lock             *button
+	locked           bool // the seed stays for the next picture
+	setting          bool // by the program: typing locks the seed, setting does not
+}
+
+func newForm(k *keys, e Engine, models []Model) *form {
+	f := &form{models: models, examples: e.Examples()}
+	f.prompt, f.negative = newEntry(k, 4), newEntry(k, 2)
+	f.prompt.SetPlaceHolder("What shall the picture show?")
+	f.negative.SetPlaceHolder("What it shall not show")
+	f.steps = newNumber(k, "Steps", 1, 60, 1, 1000)
+	f.guidance = newNumber(k, "Guidance", 1, 15, 0.5, 100)
+	f.size = newEditableChoice(k, nil)
+	f.count = newChoice(k, []string{"× 1", "× 2", "× 4", "× 8", "× 16"}, nil)
+	f.sampler = newChoice(k, e.Samplers(), nil)
+	f.seed = newEntry(k, 1)
+	f.seed.OnChanged = func(string) {
+		if !f.setting {
+			f.setLock(true)
+		}
+	}
+	f.lock = newButton(k, "", icon("unlocked"), func() { f.setLock(!f.locked) })
+	dice := newButton(k, "", icon("dice"), func() { f.setSeed(newSeed()) })
+	idea := newLink(k, "Another idea", f.nextExample)
+
+	f.model = newChoice(k, modelNames(f.models), func(string) { f.useModel() })
+	f.useModel()
+	f.setSeed(newSeed())
+	f.nextExample()
+
+	f.content = stack(gap,
+		labelled("Model", f.model),
+		stack(tight, beside(nil, caption("Prompt"), idea), f.prompt),
+		labelled("Negative prompt", f.negative),
+		f.steps.content, f.guidance.content,
+		beside(fixedSize(numberLabel, 0, middle(caption("Seed"))), f.seed, row(tight, dice, f.lock)),
+		columns(labelled("Size", f.size), labelled("Sampler", f.sampler)),
+	)
+	return f
+}
+
+// newSeed draws from 32 bits, as other programs do: seeds stay short enough to
+// read out.
+func newSeed() int64 { return int64(rand.Uint32()) }
+
+// setModels offers other models and keeps the chosen one, if it is among them.
+func (f *form) setModels(models []Model) {
+	id := f.chosen().ID
+	f.models = models
+	f.model.SetOptions(modelNames(models))
+	for _, m := range models {
+		if m.ID == id {
+			f.model.Selected = m.Name // not SetSelected: what was set by hand stays
+			f.model.Refresh()
+			return
+		}
+	}
+	f.model.SetSelectedIndex(0)
+}
+
+// useModel takes over what suits the chosen model.
+func (f *form) useModel() {
+	m := f.chosen()
+	f.size.SetOptions(sizePresets(m))
+	f.size.SetText(sizeText(m.Size, m.Size))
+	f.steps.set(float64(m.Steps))
+	f.guidance.set(m.Guidance)
+}
+
+func (f *form) chosen() Model { return f.models[max(f.model.SelectedIndex(), 0)] }
+
+func (f *form) nextExample() {
+	f.prompt.SetText(f.examples[f.example%len(f.examples)])
+	f.example++
+}
+
+func (f *form) setSeed(seed int64) {
+	f.setting = true
+	f.seed.SetText(strconv.FormatInt(seed, 10))
+	f.setting = false
+}
+
+func (f *form) setLock(locked bool) {
+	f.locked = locked
+	f.lock.Icon, f.lock.Importance = icon("unlocked"), widget.MediumImportance
+	if locked {
+		f.lock.Icon = theme.NewPrimaryThemedResource(icon("locked"))
+	}
+	f.lock.Refresh()
+}
+
+// request reads the form. Its error says what to change.
+func (f *form) request() (Request, error) {
+	m := f.chosen()
+	r := Request{Model: m.ID, Prompt: strings.TrimSpace(f.prompt.Text), Negative: strings.TrimSpace(f.negative.Text), Sampler: f.sampler.Selected}
+	if r.Prompt == "" {
+		return r, errors.New("write a prompt first: say what the picture shall show")
+	}
+	steps, ok := f.steps.read()
+	if r.Steps = int(steps); !ok || float64(r.Steps) != steps {
+		return r, fmt.Errorf("steps %q: a whole number from 1 to %g is needed", f.steps.field.Text, f.steps.most)
+	}
+	if r.Guidance, ok = f.guidance.read(); !ok {
+		return r, fmt.Errorf("guidance %q: a number from 1 to %g is needed", f.guidance.field.Text, f.guidance.most)
+	}
+	var err error
+	if r.Width, r.Height, err = parseSize(f.size.Text, m.Unit); err != nil {
+		return r, err
+	}
+	if r.Seed, err = strconv.ParseInt(strings.TrimSpace(f.seed.Text), 10, 64); err != nil || r.Seed < 0 {
+		return r, fmt.Errorf("seed %q: a whole number from 0 on is needed", f.seed.Text)
+	}
+	r.Count, err = strconv.Atoi(strings.TrimPrefix(f.count.Selected, "× "))
+	return r, err
+}
+
+// restore sets the form as a recipe says and returns what it could not match.
+func (f *form) restore(r gallery.Recipe) (unmatched []string) {
+	if i := indexFold(modelNames(f.models), r.Model); i >= 0 {
+		f.model.SetSelectedIndex(i)
+	} else if r.Model != "" {
+		unmatched = append(unmatched, "model "+r.Model)
+	}
+	if i := indexFold(f.sampler.Options, r.Sampler); i >= 0 {
+		f.sampler.SetSelectedIndex(i)
+	} else if r.Sampler != "" {
+		unmatched = append(unmatched, "sampler "+r.Sampler)
+	}
+	f.prompt.SetText(r.Prompt)
+	f.negative.SetText(r.Negative)
+	if r.Steps > 0 {
+		f.steps.set(float64(r.Steps))
+	}
+	if r.CFGScale > 0 {
+		f.guidance.set(r.CFGScale)
+	}
+	if r.Width > 0 && r.Height > 0 {
+		f.size.SetText(sizeText(r.Width, r.Height))
+	}
+	if r.Steps > 0 || r.Seed != 0 { // else it is a mere prompt
+		f.setSeed(r.Seed)
+		f.setLock(true)
+	}
+	return unmatched
+}
+
+func modelNames(models []Model) (out []string) {
+	for _, m := range models {
+		out = append(out, m.Name)
+	}
+	return out
+}
+
+// scrolled lets a form grow beyond the window. Its scroll bar lies in the
+// panel's padding, so that the form is as wide as what stands below it.
+func scrolled(o fyne.CanvasObject) fyne.CanvasObject {
+	return container.New(&insets{bottom: tight, right: -gap}, container.NewVScroll(container.New(&insets{right: gap}, o)))
+}

@@ -1,0 +1,246 @@
+//go:build !headless
+
+package ui
+
+import (
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/layout"
+	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+)
+
+// gap is the space between groups, tight that within one.
+const gap, tight float32 = 12, 6
+
+// panel is a rounded surface with padding around its content.
+type panel struct {
+	widget.BaseWidget
+	color   fyne.ThemeColorName
+	radius  float32
+	content fyne.CanvasObject
+}
+
+func newPanel(color fyne.ThemeColorName, pad float32, content fyne.CanvasObject) *panel {
+	p := &panel{color: color, radius: radiusPanel, content: padded(pad, content)}
+	p.ExtendBaseWidget(p)
+	return p
+}
+
+func (p *panel) CreateRenderer() fyne.WidgetRenderer {
+	bg := canvas.NewRectangle(themed(p.color))
+	bg.CornerRadius = p.radius
+	return &panelRenderer{WidgetRenderer: widget.NewSimpleRenderer(container.NewStack(bg, p.content)), p: p, bg: bg}
+}
+
+type panelRenderer struct {
+	fyne.WidgetRenderer
+	p  *panel
+	bg *canvas.Rectangle
+}
+
+func (r *panelRenderer) Refresh() {
+	r.bg.FillColor = themed(r.p.color)
+	r.bg.Refresh()
+	r.WidgetRenderer.Refresh()
+}
+
+// text is one line in the theme's colours, without the padding of a Label.
+type text struct {
+	widget.BaseWidget
+	Text  string
+	color fyne.ThemeColorName
+	size  fyne.ThemeSizeName
+	style fyne.TextStyle
+	align fyne.TextAlign
+}
+
+func newText(s string, color fyne.ThemeColorName, size fyne.ThemeSizeName) *text {
+	t := &text{Text: s, color: color, size: size}
+	t.ExtendBaseWidget(t)
+	return t
+}
+
+// caption names the control beside or below it.
+func caption(s string) *text { return newText(s, colorMuted, theme.SizeNameCaptionText) }
+
+func heading(s string) *text {
+	t := newText(s, theme.ColorNameForeground, theme.SizeNameSubHeadingText)
+	t.style.Bold = true
+	return t
+}
+
+func (t *text) SetText(s string) {
+	if s != t.Text {
+		t.Text = s
+		t.Refresh()
+	}
+}
+
+func (t *text) CreateRenderer() fyne.WidgetRenderer {
+	r := &textRenderer{t: t, line: canvas.NewText("", nil)}
+	r.WidgetRenderer = widget.NewSimpleRenderer(r.line)
+	r.apply()
+	return r
+}
+
+type textRenderer struct {
+	fyne.WidgetRenderer
+	t    *text
+	line *canvas.Text
+}
+
+func (r *textRenderer) apply() {
+	r.line.Text, r.line.Color = r.t.Text, themed(r.t.color)
+	r.line.TextSize = theme.Size(r.t.size)
+	r.line.TextStyle, r.line.Alignment = r.t.style, r.t.align
+}
+
+func (r *textRenderer) Refresh() {
+	r.apply()
+	r.line.Refresh()
+}
+
+func padded(pad float32, o fyne.CanvasObject) *fyne.Container {
+	return container.New(layout.NewCustomPaddedLayout(pad, pad, pad, pad), o)
+}
+
+// stack puts objects below one another, space apart.
+func stack(space float32, objects ...fyne.CanvasObject) *fyne.Container {
+	return container.New(layout.NewCustomPaddedVBoxLayout(space), objects...)
+}
+
+// row puts objects side by side at their own widths.
+func row(space float32, objects ...fyne.CanvasObject) *fyne.Container {
+	return container.New(layout.NewCustomPaddedHBoxLayout(space), objects...)
+}
+
+// columns puts objects side by side, equally wide.
+func columns(objects ...fyne.CanvasObject) *fyne.Container {
+	return container.New(columnsLayout{}, objects...)
+}
+
+type columnsLayout struct{}
+
+func (columnsLayout) MinSize(objects []fyne.CanvasObject) (s fyne.Size) {
+	for _, o := range objects {
+		s = s.Max(o.MinSize())
+	}
+	n := float32(len(objects))
+	return fyne.NewSize(s.Width*n+gap*(n-1), s.Height)
+}
+
+func (columnsLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	w := (size.Width - gap*float32(len(objects)-1)) / float32(len(objects))
+	for i, o := range objects {
+		o.Move(fyne.NewPos(float32(i)*(w+gap), 0))
+		o.Resize(fyne.NewSize(w, size.Height))
+	}
+}
+
+// labelled puts a caption above a control.
+func labelled(name string, control fyne.CanvasObject) *fyne.Container {
+	return stack(tight, caption(name), control)
+}
+
+// beside lets fill have what left and right leave; either may be nil.
+func beside(left, fill, right fyne.CanvasObject) *fyne.Container {
+	return container.New(besideLayout{left, right}, nonNil(left, fill, right)...)
+}
+
+func nonNil(objects ...fyne.CanvasObject) (out []fyne.CanvasObject) {
+	for _, o := range objects {
+		if o != nil {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+type besideLayout struct{ left, right fyne.CanvasObject }
+
+func (l besideLayout) MinSize(objects []fyne.CanvasObject) (s fyne.Size) {
+	for i, o := range objects {
+		m := o.MinSize()
+		s = fyne.NewSize(s.Width+m.Width, max(s.Height, m.Height))
+		if i > 0 {
+			s.Width += tight
+		}
+	}
+	return s
+}
+
+func (l besideLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	x, end := float32(0), size.Width
+	place := func(o fyne.CanvasObject, x, w float32) {
+		o.Move(fyne.NewPos(x, 0))
+		o.Resize(fyne.NewSize(w, size.Height))
+	}
+	if l.right != nil {
+		w := l.right.MinSize().Width
+		place(l.right, end-w, w)
+		end -= w + tight
+	}
+	if l.left != nil {
+		w := l.left.MinSize().Width
+		place(l.left, 0, w)
+		x = w + tight
+	}
+	for _, o := range objects {
+		if o != l.left && o != l.right {
+			place(o, x, end-x)
+		}
+	}
+}
+
+// fixedSize gives an object a size of its own; a zero width or height keeps the
+// object's.
+func fixedSize(w, h float32, o fyne.CanvasObject) *fyne.Container {
+	return container.New(fixedLayout{w, h}, o)
+}
+
+type fixedLayout struct{ w, h float32 }
+
+func (l fixedLayout) MinSize(objects []fyne.CanvasObject) fyne.Size {
+	m := objects[0].MinSize()
+	if l.w != 0 {
+		m.Width = l.w
+	}
+	if l.h != 0 {
+		m.Height = l.h
+	}
+	return m
+}
+
+func (fixedLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	objects[0].Move(fyne.NewPos(0, 0))
+	objects[0].Resize(size)
+}
+
+// insets keeps clear of an object's sides; a negative one lets it stand out.
+type insets struct{ top, bottom, left, right float32 }
+
+func (p *insets) MinSize(objects []fyne.CanvasObject) fyne.Size {
+	return objects[0].MinSize().AddWidthHeight(p.left+p.right, p.top+p.bottom)
+}
+
+func (p *insets) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	objects[0].Move(fyne.NewPos(p.left, p.top))
+	objects[0].Resize(size.SubtractWidthHeight(p.left+p.right, p.top+p.bottom))
+}
+
+// middle centres an object vertically.
+func middle(o fyne.CanvasObject) *fyne.Container {
+	return container.New(middleLayout{}, o)
+}
+
+type middleLayout struct{}
+
+func (middleLayout) MinSize(objects []fyne.CanvasObject) fyne.Size { return objects[0].MinSize() }
+
+func (middleLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	h := objects[0].MinSize().Height
+	objects[0].Move(fyne.NewPos(0, (size.Height-h)/2))
+	objects[0].Resize(fyne.NewSize(size.Width, h))
+}

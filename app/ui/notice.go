@@ -1,0 +1,67 @@
+//go:build !headless
+
+package ui
+
+import (
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+)
+
+// notice says what went wrong, where it did. It takes no room until then.
+type notice struct {
+	widget.BaseWidget
+	message *widget.Label
+	close   *button
+	kind    fyne.ThemeColorName
+}
+
+func newNotice(k *keys) *notice {
+	n := &notice{message: widget.NewLabel(""), kind: theme.ColorNameError}
+	n.message.Wrapping = fyne.TextWrapWord
+	n.message.Selectable = true
+	n.close = newButton(k, "", theme.CancelIcon(), n.clear).quiet()
+	n.ExtendBaseWidget(n)
+	n.Hide()
+	return n
+}
+
+// fail shows an error, tell what is merely worth knowing.
+func (n *notice) fail(message string) { n.show(message, theme.ColorNameError) }
+func (n *notice) tell(message string) { n.show(message, theme.ColorNamePrimary) }
+
+func (n *notice) show(message string, kind fyne.ThemeColorName) {
+	n.kind = kind
+	n.message.SetText(sentence(message))
+	n.Show()
+	n.Refresh()
+}
+
+func (n *notice) clear() {
+	n.message.SetText("")
+	n.Hide()
+}
+
+func (n *notice) CreateRenderer() fyne.WidgetRenderer {
+	bg, edge := canvas.NewRectangle(themed(theme.ColorNameInputBackground)), canvas.NewRectangle(themed(n.kind))
+	bg.CornerRadius = radiusSmall
+	edge.CornerRadius = 2
+	edge.SetMinSize(fyne.NewSize(4, 0))
+	box := container.NewStack(bg, container.NewBorder(nil, nil, edge, container.NewVBox(n.close), n.message))
+	return &noticeRenderer{widget.NewSimpleRenderer(box), n, bg, edge}
+}
+
+type noticeRenderer struct {
+	fyne.WidgetRenderer
+	n        *notice
+	bg, edge *canvas.Rectangle
+}
+
+func (r *noticeRenderer) Refresh() {
+	r.bg.FillColor, r.edge.FillColor = themed(theme.ColorNameInputBackground), themed(r.n.kind)
+	r.bg.Refresh()
+	r.edge.Refresh()
+	r.WidgetRenderer.Refresh()
+}

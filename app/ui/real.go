@@ -1,0 +1,269 @@
+package ui
+
+import (
+	"context"
+
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"latent/app/library"
+	"latent/app/pipeline"
+	"latent/app/trainer"
+	"latent/assets"
+	"latent/gpu"
+	"latent/scheduler"
+	"latent/unet"
+	"latent/vae"
+)
+
+// Latent is the Engine over app/pipeline and app/trainer. It opens a device with
+// the first work and another when the settings change, and does one thing at a
+// time.
+type Latent struct {
+	mu      sync.Mutex // held while work runs
+	engine  *pipeline.Engine
+	compute Compute // of engine
+}
+
+// NewEngine returns the engine of the product. It opens no device yet, so that
+// the window is up at once.
+func NewEngine() *Latent { return &Latent{} }
+
+// Close frees the device when the work under way has ended.
+func (l *Latent) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.engine != nil {
+		l.engine.Close()
+		l.engine = nil
+	}
+}
+
+// start returns an engine on the wanted device; l.mu is held.
+func (l *Latent) start(c Compute) (*pipeline.Engine, error) {
+	if l.engine != nil && l.compute == c {
+		return l.engine, nil
+	}
+	if l.engine != nil {
+		l.engine.Close()
+		l.engine = nil
+	}
+	e, err := pipeline.Start(c.Device, c.Precision)
+	if err != nil {
+		return nil, err
+	}
+	l.engine, l.compute = e, c
+	return e, nil
+}
+
+// Models lists the built-in model and the model folders in folder.
+func (l *Latent) Models(folder string) []Model {
+	builtin := Model{ID: pipeline.Builtin, Name: "Postcard (built in)", Size: 128, Unit: 8}
+	if m, err := describe(assets.Model()); err == nil {
+		builtin.Size, builtin.Unit = m.Size, m.Unit
+	}
+	// Small models want less guidance than those trained on the world's pictures.
+	builtin.Steps, builtin.Guidance = 20, 4
+	out := []Model{builtin}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return out // there is no such folder until a training has made it
+	}
+	for _, e := range entries {
+		path := filepath.Join(folder, e.Name())
+		if m, err := describe(os.DirFS(path)); err == nil {
+			m.ID, m.Name = path, e.Name()
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// describe reads from a model folder's config files what a form must know.
+func describe(folder fs.FS) (Model, error) {
+	if _, err := fs.Stat(folder, "model_index.json"); err != nil {
+		return Model{}, err // a training that has not ended
+	}
+	data, err := fs.ReadFile(folder, "unet/config.json")
+	if err != nil {
+		return Model{}, err
+	}
+	u, err := unet.ParseConfig(data)
+	if err != nil {
+		return Model{}, err
+	}
+	if data, err = fs.ReadFile(folder, "vae/config.json"); err != nil {
+		return Model{}, err
+	}
+	v, err := vae.ParseConfig(data)
+	if err != nil {
+		return Model{}, err
+	}
+	side := 64 // latents, where the config does not say
+	if n := len(u.SampleSize); n > 0 {
+		side = u.SampleSize[n-1]
+	}
+	m := Model{Size: side * v.Factor(), Unit: v.Factor(), Steps: 20, Guidance: 7.5}
+	if m.Size <= 256 {
+		m.Guidance = 4
+	}
+	return m, nil
+}
+
+// Devices lists what gpu.Open knows.
+func (l *Latent) Devices() []string { return append([]string{"auto"}, gpu.Drivers()...) }
+
+// Samplers lists the scheduler's, as recipes spell them.
+func (l *Latent) Samplers() []string {
+	names := scheduler.Samplers()
+	out := make([]string, 0, len(names))
+	for _, n := range names {
+		out = append(out, strings.ToUpper(n))
+	}
+	if i := indexFold(out, "DDIM"); i > 0 {
+		out[0], out[i] = out[i], out[0]
+	}
+	return out
+}
+
+// Examples are prompts of the built-in model's own words.
+func (l *Latent) Examples() []string {
+	return []string{
+		"a large fox on a blue background",
+		"a small rocket in the night sky",
+		"a boat on the sea",
+		"a large strawberry on a yellow background",
+		"a penguin in the snow",
+		"a castle at sunset",
+	}
+}
+
+// Generate paints one picture after another, so that each can be shown and kept
+// as soon as it is done.
+func (l *Latent) Generate(ctx context.Context, r Request, progress func(Progress)) error {
+	if !l.mu.TryLock() {
+		return ErrBusy
+	}
+	defer l.mu.Unlock()
+	engine, err := l.start(r.Compute)
+	if err != nil {
+		return err
+	}
+	req := pipeline.Request{
+		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Guidance: r.Guidance, Sampler: strings.ToLower(r.Sampler),
+		Width: r.Width, Height: r.Height, Count: 1, Preview: max(1, r.Steps/10),
+	}
+	var begun time.Time // of the second step: the first one also opens the model
+	for k := range r.Count {
+		req.Seed = uint64(r.Seed) + uint64(k)
+		made, err := engine.Generate(ctx, r.Model, req, func(p pipeline.Progress) {
+			done, all := k*p.Steps+p.Step, r.Count*p.Steps
+			out := Progress{Image: k + 1, Images: r.Count, Step: p.Step, Steps: p.Steps, Preview: p.Preview}
+			if begun.IsZero() {
+				begun = time.Now()
+			} else {
+				out.Left = time.Since(begun) / time.Duration(done-1) * time.Duration(all-done)
+			}
+			progress(out)
+		})
+		if err != nil {
+			return err
+		}
+		progress(Progress{Image: k + 1, Images: r.Count, Step: r.Steps, Steps: r.Steps,
+			Picture: &Picture{Image: made[0].Image, Recipe: made[0].Recipe}})
+	}
+	return nil
+}
+
+// recipeFile is the training's recipe inside its output folder: it goes on with
+// the settings that it began with, here or by latent train --resume.
+const recipeFile = "recipe.toml"
+
+// Resumable tells whether dir holds a training that was stopped.
+func (l *Latent) Resumable(dir string) bool {
+	for _, name := range []string{trainer.State, recipeFile} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// Train fine-tunes a model on a folder of pictures.
+func (l *Latent) Train(ctx context.Context, r TrainRequest, progress func(TrainProgress)) error {
+	if !l.mu.TryLock() {
+		return ErrBusy
+	}
+	defer l.mu.Unlock()
+	config, err := trainConfig(r)
+	if err != nil {
+		return err
+	}
+	engine, err := l.start(r.Compute)
+	if err != nil {
+		return err
+	}
+	return engine.Do(ctx, func(dev *gpu.Device) error {
+		return trainer.Train(ctx, dev, config, r.Resume, func(p trainer.Progress) {
+			out := TrainProgress{Step: p.Step, Steps: p.Of, Loss: p.Loss, Rate: p.Rate, Left: p.Left, Samples: p.Samples, Checkpoint: p.Checkpoint}
+			out.Stage = "Preparing the pictures"
+			if p.Stage == "denoiser" {
+				out.Stage = "Training"
+				out.HasLoss = p.Samples == nil // a report of samples repeats its step
+			}
+			progress(out)
+		})
+	})
+}
+
+// trainConfig returns the recipe of a request: the one in the output folder if
+// the training goes on, else a new one, which it puts there.
+func trainConfig(r TrainRequest) (trainer.Config, error) {
+	path := filepath.Join(r.Output, recipeFile)
+	if r.Resume {
+		return trainer.LoadConfig(path)
+	}
+	if _, err := os.Stat(filepath.Join(r.Output, "model_index.json")); err == nil {
+		return trainer.Config{}, fmt.Errorf("there is a model called %s already: choose another name", filepath.Base(r.Output))
+	}
+	c := trainer.Config{
+		Output: r.Output, Base: r.Base, Device: r.Device, Precision: r.Precision,
+		Data: trainer.Data{Folder: r.Folder, Resolution: r.Resolution},
+		Denoiser: trainer.Stage{
+			Steps: r.Steps, Batch: r.Batch, LR: r.LearningRate,
+			Schedule: "cosine", Warmup: min(100, r.Steps/10), CaptionDrop: 0.1, EMA: 0.99,
+			Checkpoint: max(1, min(250, r.Steps/4)),
+		},
+	}
+	if r.SamplePrompt != "" {
+		c.Samples = trainer.Samples{Every: r.SampleEvery, Prompts: []string{r.SamplePrompt}}
+	}
+	c.SetDefaults()
+	if err := c.Validate(); err != nil {
+		return c, err
+	}
+	var text strings.Builder
+	if err := toml.NewEncoder(&text).Encode(c); err != nil {
+		return c, fmt.Errorf("recipe: %w", err)
+	}
+	err := os.MkdirAll(r.Output, 0o755)
+	if err == nil {
+		err = library.WriteFile(path, []byte(text.String()))
+	}
+	if err != nil {
+		return c, fmt.Errorf("the model folder %s cannot be written: %w", r.Output, plainReason(err))
+	}
+	return c, nil
+}
+
+var _ interface {
+	Engine
+	Close()
+} = (*Latent)(nil)

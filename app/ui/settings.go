@@ -1,0 +1,169 @@
+package ui
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"latent/app/library"
+)
+
+// Settings is what settings.toml holds.
+type Settings struct {
+	Device    string `toml:"device"`    // one of Engine.Devices
+	Precision string `toml:"precision"` // auto, f32, bf16
+	Output    string `toml:"output"`    // folder of finished pictures
+	Models    string `toml:"models"`    // folder that trainings write into
+	Theme     string `toml:"theme"`     // dark, light, system
+}
+
+var (
+	precisions = []string{"auto", "bf16", "f32"}
+	themes     = []string{"dark", "light", "system"}
+)
+
+func (s Settings) compute() Compute { return Compute{s.Device, s.Precision} }
+
+// defaultSettings are those of a first start.
+func defaultSettings() Settings {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = "."
+	}
+	data := os.Getenv("XDG_DATA_HOME")
+	if data == "" {
+		data = filepath.Join(home, ".local", "share")
+	}
+	return Settings{
+		Device: "auto", Precision: "auto", Theme: "dark",
+		Output: filepath.Join(home, "Pictures", "Latent"),
+		Models: filepath.Join(data, "latent", "models"),
+	}
+}
+
+// settingsPath is where the desktop wants settings to be.
+func settingsPath() (string, error) {
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", fmt.Errorf("settings cannot be kept: %w", err)
+	}
+	return filepath.Join(dir, "latent", "settings.toml"), nil
+}
+
+// loadSettings reads path. What it could not use is told in one message: keys
+// that it does not know, which stay in the file, or a file that makes no sense,
+// which is set aside under another name and never overwritten.
+func loadSettings(path string) (Settings, string) {
+	s := defaultSettings()
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, ""
+	}
+	if err != nil {
+		return s, fmt.Sprintf("settings could not be read, so the defaults are used: %v", err)
+	}
+	md, err := toml.Decode(string(data), &s)
+	if err != nil {
+		return defaultSettings(), setAside(path, reason(err))
+	}
+	var notes []string
+	if unknown := md.Undecoded(); len(unknown) > 0 {
+		var names []string
+		for _, k := range unknown {
+			names = append(names, k.String())
+		}
+		sort.Strings(names)
+		notes = append(notes, "unknown settings are kept but have no effect: "+strings.Join(names, ", "))
+	}
+	d := defaultSettings()
+	for _, f := range []struct {
+		key     string
+		value   *string
+		def     string
+		allowed []string
+	}{
+		{"precision", &s.Precision, d.Precision, precisions},
+		{"theme", &s.Theme, d.Theme, themes},
+	} {
+		if !slices.Contains(f.allowed, *f.value) {
+			notes = append(notes, fmt.Sprintf("%s = %q is none of %s: %s is used", f.key, *f.value, strings.Join(f.allowed, ", "), f.def))
+			*f.value = f.def
+		}
+	}
+	for _, f := range []struct{ value, def *string }{{&s.Output, &d.Output}, {&s.Models, &d.Models}, {&s.Device, &d.Device}} {
+		if *f.value == "" {
+			*f.value = *f.def
+		}
+	}
+	return s, strings.Join(notes, "; ")
+}
+
+// reason is a TOML error in one line.
+func reason(err error) string {
+	var pe toml.ParseError
+	if errors.As(err, &pe) {
+		return fmt.Sprintf("line %d: %s", pe.Position.Line, pe.Message)
+	}
+	return strings.ReplaceAll(err.Error(), "\n", " ")
+}
+
+// setAside renames a file that makes no sense and says so.
+func setAside(path, why string) string {
+	base := strings.TrimSuffix(path, ".toml")
+	for i := 1; ; i++ {
+		aside := base + ".broken.toml"
+		if i > 1 {
+			aside = fmt.Sprintf("%s.broken-%d.toml", base, i)
+		}
+		// Link refuses to overwrite, where rename would not.
+		err := os.Link(path, aside)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err == nil {
+			err = os.Remove(path)
+		}
+		if err != nil {
+			return fmt.Sprintf("%s is broken (%s) and could not be set aside, so the defaults are used: %v", path, why, err)
+		}
+		return fmt.Sprintf("the settings file is broken (%s): it is kept as %s, and the defaults are used", why, aside)
+	}
+}
+
+// saveSettings writes s into path and keeps the keys that it does not know. A
+// file that makes no sense is left as it is.
+func saveSettings(path string, s Settings) error {
+	all := map[string]any{}
+	data, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("settings could not be saved: %w", err)
+	}
+	if _, err := toml.Decode(string(data), &all); err != nil {
+		return fmt.Errorf("settings were not saved, for %s is broken: %s", path, reason(err))
+	}
+	for k, v := range map[string]string{"device": s.Device, "precision": s.Precision, "output": s.Output, "models": s.Models, "theme": s.Theme} {
+		all[k] = v
+	}
+	var out bytes.Buffer
+	enc := toml.NewEncoder(&out)
+	enc.Indent = ""
+	if err := enc.Encode(all); err != nil {
+		return fmt.Errorf("settings could not be saved: %w", err)
+	}
+	err = os.MkdirAll(filepath.Dir(path), 0o755)
+	if err == nil {
+		err = library.WriteFile(path, out.Bytes())
+	}
+	if err != nil {
+		return fmt.Errorf("settings could not be saved: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"latent/app/gallery"
+)
+
+// saveNext keeps a picture in the gallery's folder, which it makes if need be.
+func saveNext(folder string, p Picture) (string, error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", plainReason(err)
+	}
+	path, err := gallery.SaveNext(folder, p.Image, p.Recipe)
+	return path, plainReason(err)
+}
+
+// plainReason leaves the path out of a file error: the message around it says
+// which folder it is.
+func plainReason(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// listPictures returns the folder's pictures that have all of the words, newest
+// first. A folder that is not there yet has none.
+func listPictures(folder, words string) ([]gallery.Picture, error) {
+	list, err := gallery.List, error(nil)
+	if words = strings.TrimSpace(words); words != "" {
+		list = func(dir string) ([]gallery.Picture, error) { return gallery.Search(dir, words) }
+	}
+	out, err := list(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return out, err
+}
+
+// dataset is what a folder holds to train on.
+type dataset struct{ pictures, captions int }
+
+// lookThrough counts a folder's pictures and captions by their names. Its error
+// says why the folder does not do.
+func lookThrough(folder string) (dataset, error) {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return dataset{}, errors.New("there is no such folder")
+	}
+	if err != nil {
+		return dataset{}, fmt.Errorf("the folder cannot be read: %w", plainReason(err))
+	}
+	names := map[string]bool{}
+	for _, e := range entries {
+		names[e.Name()] = true
+	}
+	var d dataset
+	for name := range names {
+		switch ext := filepath.Ext(name); strings.ToLower(ext) {
+		case ".png", ".jpg", ".jpeg", ".webp":
+			d.pictures++
+			if names[strings.TrimSuffix(name, ext)+".txt"] {
+				d.captions++
+			}
+		}
+	}
+	if d.pictures == 0 {
+		return d, errors.New("no pictures in this folder: PNG, JPEG or WebP files are needed, each with its caption in a .txt file of the same name")
+	}
+	return d, nil
+}
+
+// when is a picture's time as a person says it.
+func when(t, now time.Time) string {
+	y, m, d := now.Date()
+	today := time.Date(y, m, d, 0, 0, 0, 0, now.Location())
+	switch {
+	case !t.Before(today):
+		return "today " + t.Format("15:04")
+	case !t.Before(today.AddDate(0, 0, -1)):
+		return "yesterday " + t.Format("15:04")
+	}
+	return t.Format("2 January 2006")
+}

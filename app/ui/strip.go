@@ -1,0 +1,143 @@
+//go:build !headless
+
+package ui
+
+import (
+	"image"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/driver/desktop"
+	"fyne.io/fyne/v2/layout"
+	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+)
+
+const (
+	// stripLength is how many pictures a strip keeps; all of them stay in the
+	// gallery, and memory stays bounded.
+	stripLength = 48
+	stripSide   = 72
+	thumbPixels = 2 * stripSide // enough for a screen of twice the density
+)
+
+// strip shows the latest pictures small, the newest first. Tapping one picks it.
+type strip[T any] struct {
+	content *container.Scroll
+	box     *fyne.Container
+	items   []stripItem[T]
+	picked  func(T)
+}
+
+type stripItem[T any] struct {
+	tile  *tile
+	value T
+}
+
+func newStrip[T any](picked func(T)) *strip[T] {
+	s := &strip[T]{box: container.New(layout.NewCustomPaddedHBoxLayout(tight)), picked: picked}
+	s.content = container.NewHScroll(s.box)
+	s.content.SetMinSize(fyne.NewSize(0, stripSide+8))
+	return s
+}
+
+// add puts a picture in front. thumb is at most thumbPixels on a side.
+func (s *strip[T]) add(thumb image.Image, value T) {
+	t := newTile(stripSide)
+	t.tapped = func() { s.mark(t); s.picked(value) }
+	t.show(thumb)
+	s.items = append([]stripItem[T]{{t, value}}, s.items...)
+	s.items = s.items[:min(len(s.items), stripLength)]
+	s.box.Objects = s.box.Objects[:0]
+	for _, it := range s.items {
+		s.box.Objects = append(s.box.Objects, it.tile)
+	}
+	s.mark(t)
+	s.box.Refresh()
+	s.content.ScrollToOffset(fyne.Position{})
+}
+
+func (s *strip[T]) mark(t *tile) {
+	for _, it := range s.items {
+		it.tile.choose(it.tile == t)
+	}
+}
+
+// tile is a small picture that can be tapped.
+type tile struct {
+	widget.BaseWidget
+	side        float32
+	image       *canvas.Image
+	chosen, hot bool
+	tapped      func() // nil: a list's own business
+}
+
+func newTile(side float32) *tile {
+	t := &tile{side: side, image: &canvas.Image{FillMode: canvas.ImageFillContain, ScaleMode: canvas.ImageScaleFastest, CornerRadius: 6}}
+	t.ExtendBaseWidget(t)
+	return t
+}
+
+// show takes a picture scaled to about the tile's pixels, or nil for none yet.
+func (t *tile) show(img image.Image) {
+	t.image.Image = nil
+	if img != nil {
+		t.image.Image = asRGBA(img)
+	}
+	t.image.Refresh()
+}
+
+func (t *tile) choose(chosen bool) {
+	if t.chosen != chosen {
+		t.chosen = chosen
+		t.Refresh()
+	}
+}
+
+func (t *tile) Tapped(*fyne.PointEvent) {
+	if t.tapped != nil {
+		t.tapped()
+	}
+}
+func (t *tile) MouseIn(*desktop.MouseEvent)    { t.hot = true; t.Refresh() }
+func (t *tile) MouseMoved(*desktop.MouseEvent) {}
+func (t *tile) MouseOut()                      { t.hot = false; t.Refresh() }
+
+func (t *tile) CreateRenderer() fyne.WidgetRenderer {
+	r := &tileRenderer{t, canvas.NewRectangle(nil)}
+	r.frame.CornerRadius = radiusSmall
+	r.apply()
+	return r
+}
+
+type tileRenderer struct {
+	t     *tile
+	frame *canvas.Rectangle
+}
+
+func (r *tileRenderer) apply() {
+	r.frame.FillColor = themed(colorStage)
+	r.frame.StrokeWidth = 0
+	switch {
+	case r.t.chosen:
+		r.frame.StrokeColor, r.frame.StrokeWidth = themed(theme.ColorNamePrimary), 2
+	case r.t.hot:
+		r.frame.StrokeColor, r.frame.StrokeWidth = themed(colorMuted), 1
+	}
+}
+
+func (r *tileRenderer) Layout(size fyne.Size) {
+	r.frame.Resize(size)
+	r.t.image.Resize(size.SubtractWidthHeight(6, 6))
+	r.t.image.Move(fyne.NewPos(3, 3))
+}
+func (r *tileRenderer) Refresh() {
+	r.apply()
+	r.frame.Refresh()
+}
+func (r *tileRenderer) MinSize() fyne.Size { return fyne.NewSquareSize(r.t.side) }
+func (r *tileRenderer) Objects() []fyne.CanvasObject {
+	return []fyne.CanvasObject{r.frame, r.t.image}
+}
+func (r *tileRenderer) Destroy() {}

@@ -1,0 +1,300 @@
+//go:build !headless
+
+package ui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/theme"
+
+	"latent/app/pictures"
+)
+
+// trainPage teaches a model a folder of pictures.
+type trainPage struct {
+	content fyne.CanvasObject
+	win     *Window
+
+	folder, name, prompt *entry
+	found                *text // what the folder holds
+	base                 *choice
+	steps, batch         *number
+	rate                 *editableChoice
+	start, stop          *button
+	notice               *notice
+
+	chart                              *chart
+	empty                              fyne.CanvasObject
+	status                             *text
+	bar                                *bar
+	lossStat, stepStat, speedStat, eta *text
+	samples                            *strip[Picture]
+	sampleBox                          fyne.CanvasObject
+
+	cancel context.CancelFunc // set while a training runs
+	steady coalesce[trainNews]
+}
+
+// trainNews is the newest progress with all that came since the last look.
+type trainNews struct {
+	TrainProgress
+	losses []loss
+	saved  int // step of the last checkpoint; 0: none was written
+}
+
+func newTrainPage(w *Window) *trainPage {
+	k := &w.keys
+	p := &trainPage{win: w, notice: newNotice(k), chart: newChart(), bar: newBar()}
+	p.steady = coalesce[trainNews]{post: w.post, show: p.progress, merge: func(a, b trainNews) trainNews {
+		b.losses = append(a.losses, b.losses...)
+		b.Samples = append(a.Samples, b.Samples...)
+		b.saved = max(a.saved, b.saved)
+		return b
+	}}
+	p.folder, p.name, p.prompt = newEntry(k, 1), newEntry(k, 1), newEntry(k, 2)
+	p.folder.SetPlaceHolder("Drop a folder here")
+	p.folder.OnChanged = func(string) { p.look() }
+	p.found = caption("Pictures with .txt captions beside them")
+	p.name.SetText("my-model")
+	p.name.OnChanged = func(string) { p.offer() }
+	p.base = newChoice(k, modelNames(w.models), nil)
+	p.prompt.SetText(w.engine.Examples()[0])
+	p.steps = newNumber(k, "Steps", 100, 5000, 100, 10_000_000)
+	p.steps.least = 1
+	p.steps.set(1000)
+	p.batch = newNumber(k, "Batch size", 1, 64, 1, 4096)
+	p.batch.set(16)
+	p.rate = newEditableChoice(k, []string{"1e-5", "2e-5", "5e-5", "1e-4", "2e-4", "5e-4"})
+	p.rate.SetText("1e-4")
+	p.start = newButton(k, "Start training", theme.NewColoredResource(theme.MediaPlayIcon(), theme.ColorNameForegroundOnPrimary), p.run).primary()
+	p.stop = newButton(k, "Stop", theme.MediaStopIcon(), p.abort)
+	p.stop.Hide()
+
+	browse := newButton(k, "Choose…", theme.FolderOpenIcon(), func() { w.askFolder(p.folder.SetText) })
+	form := stack(gap,
+		stack(tight, caption("Pictures"), beside(nil, p.folder, browse), p.found),
+		labelled("Model to start from", p.base),
+		labelled("Name of the new model", p.name),
+		p.steps.content, p.batch.content,
+		labelled("Learning rate", p.rate),
+		labelled("Prompt of the sample pictures", p.prompt),
+	)
+	controls := container.NewBorder(nil, stack(tight, p.notice, fixedSize(0, 42, container.NewStack(p.start, p.stop))), nil, nil, scrolled(form))
+
+	stat := func(name string) (*text, fyne.CanvasObject) {
+		t := heading("–")
+		box := newPanel(colorStage, 10, stack(2, caption(name), t))
+		box.radius = radiusSmall
+		return t, box
+	}
+	var tiles [4]fyne.CanvasObject
+	p.lossStat, tiles[0] = stat("Loss")
+	p.stepStat, tiles[1] = stat("Step")
+	p.speedStat, tiles[2] = stat("Samples per second")
+	p.eta, tiles[3] = stat("Time left")
+	p.empty = emptyState(icon("train"), "The loss curve appears here", "It falls as the model learns your pictures")
+	p.samples = newStrip(p.showSample)
+	p.sampleBox = stack(tight, caption("Sample pictures, the newest first"), p.samples.content)
+	p.sampleBox.Hide()
+	p.status = newText("", colorMuted, theme.SizeNameCaptionText)
+	main := container.NewBorder(
+		stack(gap, columns(tiles[:]...), stack(tight, p.status, p.bar)),
+		p.sampleBox, nil, nil,
+		container.New(&insets{bottom: tight}, container.New(&insets{top: gap}, newPanel(colorStage, gap, container.NewStack(p.chart, p.empty)))))
+	p.content = sidebar(controls, main)
+	return p
+}
+
+// look counts what the chosen folder holds, away from the window: it may be on a
+// slow disk.
+func (p *trainPage) look() {
+	folder := strings.TrimSpace(p.folder.Text)
+	if folder == "" {
+		p.say("Pictures with .txt captions beside them", colorMuted)
+		return
+	}
+	inBackground(p.win.post, func() (dataset, error) { return lookThrough(folder) }, func(d dataset, err error) {
+		switch {
+		case folder != strings.TrimSpace(p.folder.Text): // typed on since
+		case err != nil:
+			p.say(firstClause(sentence(err.Error())), theme.ColorNameWarning)
+		case d.captions < d.pictures:
+			p.say(fmt.Sprintf("%s, %d without a caption", plural(d.pictures, "picture"), d.pictures-d.captions), theme.ColorNameWarning)
+		default:
+			p.say(plural(d.pictures, "picture")+", all with captions", theme.ColorNameSuccess)
+		}
+	})
+}
+
+// firstClause is what stands before the colon: the line has room for no more.
+func firstClause(s string) string {
+	head, _, _ := strings.Cut(s, ":")
+	return head
+}
+
+func (p *trainPage) say(s string, c fyne.ThemeColorName) {
+	p.found.color = c
+	p.found.Text = s
+	p.found.Refresh()
+}
+
+func (p *trainPage) output() string {
+	return filepath.Join(p.win.settings.Models, strings.TrimSpace(p.name.Text))
+}
+
+// offer lets the button say whether it begins or goes on.
+func (p *trainPage) offer() {
+	if p.cancel != nil {
+		return
+	}
+	label := "Start training"
+	if p.named() && p.win.engine.Resumable(p.output()) {
+		label = "Continue training"
+		p.status.SetText("This training was stopped: it goes on with the settings that it began with")
+	}
+	if label != p.start.Text {
+		p.start.SetText(label)
+	}
+}
+
+// named tells whether the name makes a folder inside the models folder.
+func (p *trainPage) named() bool {
+	n := strings.TrimSpace(p.name.Text)
+	return n != "" && n != "." && n != ".." && !strings.ContainsAny(n, `/\`)
+}
+
+// request reads the form. Its error says what to change.
+func (p *trainPage) request() (TrainRequest, error) {
+	m := p.win.models[max(p.base.SelectedIndex(), 0)]
+	r := TrainRequest{
+		Compute: p.win.settings.compute(), Base: m.ID, Resolution: m.Size,
+		Folder: strings.TrimSpace(p.folder.Text), Output: p.output(), SamplePrompt: strings.TrimSpace(p.prompt.Text),
+	}
+	if r.Folder == "" {
+		return r, errors.New("choose a folder of pictures first, or drop one on the window")
+	}
+	if !p.named() {
+		return r, fmt.Errorf("name %q: a plain name without / is needed, such as my-model", p.name.Text)
+	}
+	steps, ok := p.steps.read()
+	if r.Steps = int(steps); !ok || float64(r.Steps) != steps {
+		return r, fmt.Errorf("steps %q: a whole number from 1 on is needed", p.steps.field.Text)
+	}
+	batch, ok := p.batch.read()
+	if r.Batch = int(batch); !ok || float64(r.Batch) != batch {
+		return r, fmt.Errorf("batch size %q: a whole number from 1 to %g is needed", p.batch.field.Text, p.batch.most)
+	}
+	var err error
+	if r.LearningRate, err = strconv.ParseFloat(strings.TrimSpace(p.rate.Text), 64); err != nil || !(r.LearningRate > 0 && r.LearningRate <= 1) {
+		return r, fmt.Errorf("learning rate %q: a number such as 1e-4 is needed", p.rate.Text)
+	}
+	r.SampleEvery = max(r.Steps/10, 1)
+	r.Resume = p.win.engine.Resumable(r.Output)
+	return r, nil
+}
+
+func (p *trainPage) run() {
+	if p.cancel != nil {
+		return
+	}
+	p.notice.clear()
+	r, err := p.request()
+	if err != nil {
+		p.notice.fail(err.Error())
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel = cancel
+	p.start.Hide()
+	p.stop.Show()
+	p.chart.clear()
+	p.empty.Show()
+	p.status.SetText("Starting …")
+	go func() {
+		_, err := lookThrough(r.Folder)
+		if err == nil {
+			err = p.win.engine.Train(ctx, r, func(pr TrainProgress) {
+				n := trainNews{TrainProgress: pr}
+				if pr.HasLoss {
+					n.losses = []loss{{pr.Step, pr.Loss}}
+				}
+				if pr.Checkpoint != "" {
+					n.saved = pr.Step
+				}
+				p.steady.put(n)
+			})
+		}
+		p.win.post(func() { p.finished(r, err) })
+	}()
+}
+
+func (p *trainPage) abort() {
+	if p.cancel != nil {
+		p.cancel()
+		p.status.SetText("Stopping at the end of this step; what was learned is kept …")
+	}
+}
+
+func (p *trainPage) progress(n trainNews) {
+	if len(n.losses) > 0 {
+		p.empty.Hide()
+		p.chart.add(n.losses)
+		if s := p.chart.curve.smooth; len(s) > 0 {
+			p.lossStat.SetText(fmt.Sprintf("%.4f", s[len(s)-1]))
+		}
+	}
+	p.bar.set(n.Step, n.Steps)
+	p.stepStat.SetText(fmt.Sprintf("%d / %d", n.Step, n.Steps))
+	if n.Rate > 0 {
+		p.speedStat.SetText(fmt.Sprintf("%.3g", n.Rate))
+	}
+	if l := strings.TrimSuffix(left(n.Left), " left"); l != "" {
+		p.eta.SetText(l)
+	}
+	switch {
+	case n.saved > 0:
+		p.status.SetText(fmt.Sprintf("Checkpoint saved at step %d", n.saved))
+	case !n.HasLoss:
+		p.status.SetText(n.Stage)
+	case p.status.Text == "Starting …":
+		p.status.SetText(n.Stage)
+	}
+	for _, img := range n.Samples {
+		p.sampleBox.Show()
+		p.samples.add(pictures.Fit(asRGBA(img), thumbPixels, thumbPixels), Picture{Image: img})
+	}
+}
+
+func (p *trainPage) finished(r TrainRequest, err error) {
+	p.cancel()
+	p.cancel = nil
+	if p.win.quitting {
+		p.win.Close()
+		return
+	}
+	p.stop.Hide()
+	p.start.Show()
+	p.bar.rest()
+	p.eta.SetText("–")
+	switch {
+	case errors.Is(err, context.Canceled):
+		p.status.SetText("Stopped")
+	case err != nil:
+		p.status.SetText("")
+		p.notice.fail(err.Error())
+	default:
+		p.status.SetText("Done: choose " + filepath.Base(r.Output) + " as the model on the Create page")
+		p.win.readModels()
+	}
+	p.offer()
+}
+
+// showSample shows a sample picture in full, over the window.
+func (p *trainPage) showSample(s Picture) { p.win.enlarge(s.Image) }

@@ -1,0 +1,272 @@
+//go:build !headless
+
+package ui
+
+import (
+	"fmt"
+	"image"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/dialog"
+	"fyne.io/fyne/v2/driver/desktop"
+	"fyne.io/fyne/v2/storage"
+	"fyne.io/fyne/v2/theme"
+
+	"latent/app/gallery"
+)
+
+// The pages, in the order of the rail.
+const (
+	pageCreate = iota
+	pageGallery
+	pageTrain
+	pageSettings
+)
+
+// Window is Latent's window.
+type Window struct {
+	fyne.Window
+	engine Engine
+	post   poster
+	keys   keys
+
+	models       []Model
+	settings     Settings
+	settingsPath string
+
+	create  *createPage
+	gallery *galleryPage
+	train   *trainPage
+	prefs   *settingsPage
+	rail    []*navItem
+	pages   []fyne.CanvasObject
+	page    int
+
+	quitting bool // as soon as the training has stopped
+}
+
+// New builds the window over an engine; Show brings it up. Settings are read
+// from and kept in the desktop's configuration folder.
+func New(app fyne.App, e Engine) (*Window, error) {
+	path, err := settingsPath()
+	if err != nil {
+		return nil, err
+	}
+	return newWindow(app, e, path, postToWindow), nil
+}
+
+func newWindow(app fyne.App, e Engine, settings string, post poster) *Window {
+	w := &Window{engine: e, post: post, settingsPath: settings}
+	var message string
+	w.settings, message = loadSettings(settings)
+	app.Settings().SetTheme(newLook(w.settings.Theme))
+	w.models = e.Models(w.settings.Models)
+	w.Window = app.NewWindow("Latent")
+	w.keys.escape = w.escape
+
+	w.create = newCreatePage(w)
+	w.gallery = newGalleryPage(w)
+	w.train = newTrainPage(w)
+	w.prefs = newSettingsPage(w)
+	if message != "" {
+		w.create.notice.tell(message)
+		w.prefs.notice.tell(message)
+	}
+	w.pages = []fyne.CanvasObject{w.create.content, w.gallery.content, w.train.content, w.prefs.content}
+	for i, n := range []struct {
+		name string
+		icon fyne.Resource
+	}{{"Create", icon("create")}, {"Gallery", icon("gallery")}, {"Train", icon("train")}, {"Settings", theme.SettingsIcon()}} {
+		w.rail = append(w.rail, newNavItem(&w.keys, n.name, n.icon, func() { w.show(i) }))
+	}
+	top := stack(tight, w.rail[pageCreate], w.rail[pageGallery], w.rail[pageTrain])
+	rail := container.NewBorder(top, w.rail[pageSettings], nil, nil)
+	w.SetContent(padded(tight, container.NewBorder(nil, nil, container.New(&insets{right: tight}, rail), nil, container.NewStack(w.pages...))))
+	w.SetMainMenu(w.menu())
+	w.SetPadded(false)
+	w.Resize(fyne.NewSize(1100, 700))
+	w.Canvas().SetOnTypedKey(func(e *fyne.KeyEvent) { w.keys.took(e) })
+	w.SetOnDropped(func(_ fyne.Position, uris []fyne.URI) { w.dropped(uris) })
+	w.SetCloseIntercept(w.close)
+	w.show(pageCreate)
+	return w
+}
+
+// show brings up a page.
+func (w *Window) show(page int) {
+	w.page = page
+	for i, p := range w.pages {
+		w.rail[i].choose(i == page)
+		if i == page {
+			p.Show()
+		} else {
+			p.Hide()
+		}
+	}
+	w.gallery.shown(page == pageGallery)
+	switch page {
+	case pageCreate:
+		w.Canvas().Focus(w.create.form.prompt)
+	case pageTrain:
+		w.train.offer()
+	}
+}
+
+func (w *Window) menu() *fyne.MainMenu {
+	item := func(label string, key fyne.KeyName, do func()) *fyne.MenuItem {
+		m := fyne.NewMenuItem(label, do)
+		if key != "" {
+			// On the menu, shortcuts work while a field has the keyboard.
+			m.Shortcut = &desktop.CustomShortcut{KeyName: key, Modifier: fyne.KeyModifierShortcutDefault}
+		}
+		return m
+	}
+	quit := item("Quit", fyne.KeyQ, w.close)
+	quit.IsQuit = true
+	return fyne.NewMainMenu(
+		fyne.NewMenu("File",
+			item("Save PNG…", fyne.KeyS, w.create.savePNG),
+			item("Restore settings from a PNG…", fyne.KeyO, w.askRestore),
+			fyne.NewMenuItemSeparator(), quit),
+		fyne.NewMenu("Picture",
+			item("Generate", fyne.KeyReturn, func() { w.show(pageCreate); w.create.start() }),
+			item("Cancel (Esc)", "", w.create.abort),
+			fyne.NewMenuItemSeparator(),
+			item("Another idea", fyne.KeyI, func() { w.show(pageCreate); w.create.form.nextExample() }),
+			item("Use the picture's settings", fyne.KeyR, w.create.reuseSettings)),
+		fyne.NewMenu("View",
+			item("Create", fyne.Key1, func() { w.show(pageCreate) }),
+			item("Gallery", fyne.Key2, func() { w.show(pageGallery) }),
+			item("Train", fyne.Key3, func() { w.show(pageTrain) }),
+			item("Settings", fyne.Key4, func() { w.show(pageSettings) })))
+}
+
+// escape stops what the page in view is doing.
+func (w *Window) escape() {
+	if o := w.Canvas().Overlays().Top(); o != nil {
+		w.Canvas().Overlays().Remove(o)
+		return
+	}
+	w.create.abort()
+}
+
+// dropped takes what a person let fall on the window: a folder to train on, or a
+// picture whose settings are to be used again.
+func (w *Window) dropped(uris []fyne.URI) {
+	for _, u := range uris {
+		path := u.Path()
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			w.train.folder.SetText(path)
+			w.show(pageTrain)
+			return
+		}
+		if strings.EqualFold(filepath.Ext(path), ".png") {
+			w.restore(path)
+			return
+		}
+	}
+	if len(uris) > 0 {
+		w.create.notice.fail("drop a PNG made by a diffusion model here, or a folder of pictures to train on")
+		w.show(pageCreate)
+	}
+}
+
+// restore uses the settings that a PNG carries.
+func (w *Window) restore(path string) {
+	inBackground(w.post, func() (gallery.Recipe, error) { return gallery.Read(path) }, func(r gallery.Recipe, err error) {
+		w.show(pageCreate)
+		if err != nil {
+			w.create.notice.fail(fmt.Sprintf("%s: %v", filepath.Base(path), err))
+			return
+		}
+		w.create.restore(r)
+	})
+}
+
+func (w *Window) askRestore() {
+	d := dialog.NewFileOpen(func(f fyne.URIReadCloser, err error) {
+		if err == nil && f != nil {
+			f.Close()
+			w.restore(f.URI().Path())
+		}
+	}, w)
+	d.SetFilter(storage.NewExtensionFileFilter([]string{".png"}))
+	w.showDialog(d, w.settings.Output)
+}
+
+// askFolder lets a person choose a folder.
+func (w *Window) askFolder(chosen func(path string)) {
+	d := dialog.NewFolderOpen(func(f fyne.ListableURI, err error) {
+		if err == nil && f != nil {
+			chosen(f.Path())
+		}
+	}, w)
+	w.showDialog(d, "")
+}
+
+// askSave lets a person choose where a picture goes.
+func (w *Window) askSave(name string, chosen func(path string)) {
+	d := dialog.NewFileSave(func(f fyne.URIWriteCloser, err error) {
+		if err == nil && f != nil {
+			path := f.URI().Path()
+			f.Close()
+			chosen(path)
+		}
+	}, w)
+	d.SetFileName(name)
+	w.showDialog(d, "")
+}
+
+func (w *Window) showDialog(d *dialog.FileDialog, folder string) {
+	if folder != "" {
+		if at, err := storage.ListerForURI(storage.NewFileURI(folder)); err == nil {
+			d.SetLocation(at)
+		}
+	}
+	d.Resize(fyne.NewSize(820, 560))
+	d.Show()
+}
+
+// enlarge shows a picture over the window, until it is tapped.
+func (w *Window) enlarge(img image.Image) {
+	v := newView(w.post)
+	d := dialog.NewCustom("", "Close", fixedSize(480, 480, v), w)
+	v.show(img)
+	d.Show()
+}
+
+// readModels looks again for models, as after a training.
+func (w *Window) readModels() {
+	folder := w.settings.Models
+	inBackground(w.post, func() ([]Model, error) { return w.engine.Models(folder), nil }, func(models []Model, _ error) {
+		w.models = models
+		w.create.form.setModels(models)
+		w.train.base.SetOptions(modelNames(models))
+		if w.train.base.SelectedIndex() < 0 {
+			w.train.base.SetSelectedIndex(0)
+		}
+	})
+}
+
+func (w *Window) applyTheme() {
+	fyne.CurrentApp().Settings().SetTheme(newLook(w.settings.Theme))
+}
+
+// close asks before it ends work that would be lost.
+func (w *Window) close() {
+	if w.train.cancel == nil {
+		w.create.abort()
+		w.Close()
+		return
+	}
+	dialog.ShowConfirm("A training is running", "Stop it and quit? What was learned up to now is kept.", func(yes bool) {
+		if yes {
+			w.quitting = true
+			w.train.abort()
+		}
+	}, w)
+}
