@@ -3,6 +3,9 @@
 package host
 
 /*
+#cgo noescape host_im2col
+#cgo nocallback host_im2col
+#include "im2col.h"
 #include "onednn.h"
 */
 import "C"
@@ -91,22 +94,48 @@ func (b *backend) gradInput(name string, spec C.host_spec, dx, dy, w *gpu.Tensor
 }
 
 // gradWeight computes dw in the operation's own layout, which lies behind the
-// operation's scratch, and unpacks it.
+// operation's scratch, and unpacks it. The patches of an unfolded convolution
+// lie there too.
 func (b *backend) gradWeight(name string, spec C.host_spec, dw, db, x, dy *gpu.Tensor) {
 	if db != nil {
 		spec.bias = 1
 	}
-	o := b.op(name, spec)
+	run, patches := spec, 0
+	if unfolds(&spec) {
+		run = unfolded(&spec)
+		patches = int(run.n) * int(run.c) * x.DType().Size()
+	}
+	o := b.op(name, run)
 	const line = 64
 	offset := (o.scratch + line - 1) &^ (line - 1)
-	work := b.scratch.grow(name, offset+o.packed)
-	out := ptr(dw)
+	work := b.scratch.grow(name, offset+max(o.packed, patches))
+	in, out := ptr(x), ptr(dw)
+	if patches > 0 {
+		in = unsafe.Add(work, offset)
+		C.host_im2col(&spec, ptr(x), in)
+	}
 	if o.packed > 0 {
 		out = unsafe.Add(work, offset)
 	}
-	o.run(name, ptr(x), out, optional(db), ptr(dy), work)
+	o.run(name, in, out, optional(db), ptr(dy), work)
 	if o.packed > 0 {
 		status(name, C.host_unpack(o.c, out, ptr(dw)))
+	}
+}
+
+// unfolds tells where patches and one matrix product beat oneDNN's direct
+// kernel for dw, by measurement. That kernel lays the pixels of a line along
+// the processor's tiles: short lines leave them empty, a stride scatters them.
+func unfolds(s *C.host_spec) bool {
+	const wide, deep = 64, 512
+	return s.kh > 0 && min(s.c, s.o) >= wide && (s.stride > 1 || s.q <= 4 || s.q <= 16 && s.c >= deep)
+}
+
+// unfolded is the linear layer over the patches of s.
+func unfolded(s *C.host_spec) C.host_spec {
+	return C.host_spec{
+		kind: s.kind, dtype: s.dtype, bias: s.bias,
+		n: s.n * s.p * s.q, c: s.c * s.kh * s.kw, o: s.o,
 	}
 }
 
