@@ -191,15 +191,20 @@ func open(folder fs.FS, dev *gpu.Device, dtype gpu.DType, file func(string) (*sa
 		return nil, err
 	}
 	for _, part := range []struct {
-		name  string
-		model any
-	}{{textWeights, m.Text}, {unetWeights, m.UNet}, {vaeWeights, m.VAE}} {
+		name   string
+		model  any
+		rename func(string) string // from the names of other versions
+	}{
+		{textWeights, m.Text, textencoder.Rename},
+		{unetWeights, m.UNet, func(key string) string { return key }},
+		{vaeWeights, m.VAE, vae.Rename},
+	} {
 		f, err := file(part.name)
 		if err != nil {
 			m.Close()
 			return nil, fmt.Errorf("%s: %w", part.name, unwrapPath(err))
 		}
-		err = nn.Load(part.model, dev, dtype, f)
+		err = nn.Load(part.model, dev, dtype, nn.Renamed(f, part.rename))
 		f.Close()
 		if err != nil {
 			m.Close()

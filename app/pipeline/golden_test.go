@@ -1,0 +1,125 @@
+package pipeline
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"latent/app/library"
+	"latent/gpu"
+	"latent/gpu/nn/golden"
+	"latent/noise"
+	"latent/scheduler"
+)
+
+// What testdata/make_golden.py asked diffusers for.
+var goldenRequest = Request{
+	Prompt: "a red fox, blue sky", Negative: "sea", Steps: 10, Guidance: 4, Seed: 1234,
+	RNG: "cpu", Width: 48, Height: 32, Count: 1,
+}
+
+var goldenCases = []struct {
+	name, sampler string
+	eta           float64
+}{{"ddim", "ddim", 0}, {"ddim_eta", "ddim", 0.5}, {"ddpm", "ddpm", 0}}
+
+func openGolden(t *testing.T, dev *gpu.Device) (*library.Model, *golden.File) {
+	t.Helper()
+	m, err := library.Open("testdata/model", dev, gpu.Float32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	return m, golden.Open(t, "testdata/golden.safetensors")
+}
+
+// From the same seed every step's latents are those of diffusers.
+func TestTrajectoryEqualsDiffusers(t *testing.T) {
+	golden.EachDevice(t, func(t *testing.T, dev *gpu.Device) {
+		m, f := openGolden(t, dev)
+		for _, c := range goldenCases {
+			t.Run(c.name, func(t *testing.T) {
+				g := &generation{Model: m, req: goldenRequest}
+				var err error
+				if g.steps, err = scheduler.New(c.sampler, m.Scheduler, g.req.Steps, c.eta); err != nil {
+					t.Fatal(err)
+				}
+				g.cond = g.encode()
+				src := noise.NewCPU(g.req.Seed)
+				want, shape := f.Float32s(c.name + ".latents")
+				n := len(want) / shape[0]
+				h, worst := &history{}, 0.0
+				h.push(&h.x, g.noise(src))
+				for i, s := range g.steps {
+					if err := g.step(i, s, h, src, 0, func(Progress) {}); err != nil {
+						t.Fatal(err)
+					}
+					off := distance(h.x[0].Float32s(), want[i*n:(i+1)*n])
+					worst = max(worst, off)
+					if !(off < 1e-3) {
+						t.Errorf("step %d: latents are off by %.2g, want < 1e-3", i, off)
+					}
+				}
+				t.Logf("latents within %.1e", worst)
+			})
+		}
+	})
+}
+
+// distance is |got−want|/|want|.
+func distance(got, want []float32) float64 {
+	var diff, all float64
+	for i, w := range want {
+		diff += math.Pow(float64(got[i]-w), 2)
+		all += float64(w) * float64(w)
+	}
+	return math.Sqrt(diff / all)
+}
+
+func TestPictureEqualsDiffusers(t *testing.T) {
+	golden.EachDevice(t, func(t *testing.T, dev *gpu.Device) {
+		m, f := openGolden(t, dev)
+		for _, c := range goldenCases {
+			t.Run(c.name, func(t *testing.T) {
+				req := goldenRequest
+				req.Sampler, req.Eta = c.sampler, c.eta
+				out, err := Generate(t.Context(), m, req, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, shape := f.Float32s(c.name + ".picture")
+				if b := out[0].Image.Bounds(); fmt.Sprint(shape) != fmt.Sprint([]int{b.Dy(), b.Dx(), 3}) {
+					t.Fatalf("picture of %v, want %v", b, shape)
+				}
+				var sum float64
+				for i := range want {
+					// Rounding to 8 bits costs nothing that way.
+					d := float64(out[0].Image.Pix[i/3*4+i%3]) - math.RoundToEven(float64(want[i]))
+					sum += d * d
+				}
+				psnr := 10 * math.Log10(255*255*float64(len(want))/sum)
+				t.Logf("PSNR %.1f dB", psnr)
+				if !(psnr >= 45) {
+					t.Errorf("PSNR %.1f dB against diffusers, want 45", psnr)
+				}
+			})
+		}
+	})
+}
+
+func TestTokensEqualTransformers(t *testing.T) {
+	dev, err := gpu.Open("reference")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	m, f := openGolden(t, dev)
+	want, _ := f.Float32s("ids")
+	var got []float32
+	for _, id := range m.Tokenizer.Encode(goldenRequest.Prompt) {
+		got = append(got, float32(id))
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("tokens %v, want %v", got, want)
+	}
+}
