@@ -1,6 +1,4 @@
-// Package fake is an engine without a model: it paints a sky that clears from
-// noise and learns nothing. Tests and screenshots of the window use it.
-package fake
+package ui
 
 import (
 	"context"
@@ -9,54 +7,51 @@ import (
 	"math"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"latent/app/gallery"
-	"latent/app/ui"
 )
 
-// Engine paints with a wait of Delay at each step. Err, if set, ends every call
-// after its first step.
-type Engine struct {
-	Delay time.Duration
-	Err   error
-	Size  int // side of the model's pictures in pixels; 0 is 128
+// fakeEngine works without a model: it paints a sky that clears from noise, and
+// learns nothing.
+type fakeEngine struct {
+	delay     time.Duration // of each step
+	err       error         // if set, every work ends with it at its first step
+	steps     atomic.Int64  // begun so far
+	resumable bool
 }
 
-func (e *Engine) size() int {
-	if e.Size > 0 {
-		return e.Size
-	}
-	return 128
-}
+const fakeSize = 64
 
-func (e *Engine) Models(string) []ui.Model {
-	return []ui.Model{
-		{ID: "sky", Name: "Sky", Size: e.size(), Unit: 8, Steps: 20, Guidance: 4},
+func (e *fakeEngine) Models(string) []Model {
+	return []Model{
+		{ID: "sky", Name: "Sky", Size: fakeSize, Unit: 8, Steps: 20, Guidance: 4},
 		{ID: "large-sky", Name: "Large sky", Size: 512, Unit: 8, Steps: 30, Guidance: 7.5},
 	}
 }
-func (e *Engine) Devices() []string  { return []string{"auto", "host", "reference"} }
-func (e *Engine) Samplers() []string { return []string{"DDIM", "DDPM"} }
-func (e *Engine) Examples() []string {
+func (e *fakeEngine) Devices() []string  { return []string{"auto", "host", "reference"} }
+func (e *fakeEngine) Samplers() []string { return []string{"DDIM", "DDPM"} }
+func (e *fakeEngine) Examples() []string {
 	return []string{"a red sun over hills at dusk", "a pale moon over the sea at night"}
 }
-func (e *Engine) Resumable(dir string) bool { return false }
+func (e *fakeEngine) Resumable(dir string) bool { return e.resumable }
 
 // wait is one step's work.
-func (e *Engine) wait(ctx context.Context, step int) error {
+func (e *fakeEngine) wait(ctx context.Context, step int) error {
+	e.steps.Add(1)
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(e.Delay):
+	case <-time.After(e.delay):
 	}
 	if step == 1 {
-		return e.Err
+		return e.err
 	}
 	return nil
 }
 
-func (e *Engine) Generate(ctx context.Context, r ui.Request, progress func(ui.Progress)) error {
+func (e *fakeEngine) Generate(ctx context.Context, r Request, progress func(Progress)) error {
 	start := time.Now()
 	for k := range r.Count {
 		seed := r.Seed + int64(k)
@@ -67,11 +62,11 @@ func (e *Engine) Generate(ctx context.Context, r ui.Request, progress func(ui.Pr
 			}
 			img = paint(r.Prompt, seed, r.Width, r.Height, 1-float64(s)/float64(r.Steps))
 			done := k*r.Steps + s
-			p := ui.Progress{Image: k + 1, Images: r.Count, Step: s, Steps: r.Steps, Preview: img,
+			p := Progress{Image: k + 1, Images: r.Count, Step: s, Steps: r.Steps, Preview: img,
 				Left: time.Since(start) / time.Duration(done) * time.Duration(r.Count*r.Steps-done)}
 			if s == r.Steps {
 				p.Preview = nil
-				p.Picture = &ui.Picture{Image: img, Recipe: gallery.Recipe{
+				p.Picture = &Picture{Image: img, Recipe: gallery.Recipe{
 					Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Sampler: r.Sampler, CFGScale: r.Guidance,
 					Seed: seed, Width: r.Width, Height: r.Height, Model: "Sky",
 				}}
@@ -82,7 +77,7 @@ func (e *Engine) Generate(ctx context.Context, r ui.Request, progress func(ui.Pr
 	return nil
 }
 
-func (e *Engine) Train(ctx context.Context, r ui.TrainRequest, progress func(ui.TrainProgress)) error {
+func (e *fakeEngine) Train(ctx context.Context, r TrainRequest, progress func(TrainProgress)) error {
 	start := time.Now()
 	noise := rand.New(rand.NewPCG(1, 2))
 	for s := 1; s <= r.Steps; s++ {
@@ -90,13 +85,13 @@ func (e *Engine) Train(ctx context.Context, r ui.TrainRequest, progress func(ui.
 			return err
 		}
 		t := float64(s) / 200
-		p := ui.TrainProgress{Stage: "Training", Step: s, Steps: r.Steps, HasLoss: true,
+		p := TrainProgress{Stage: "Training", Step: s, Steps: r.Steps, HasLoss: true,
 			Loss: 0.06 + 0.6*math.Exp(-t) + 0.03*noise.NormFloat64()*math.Exp(-t/4)}
 		spent := time.Since(start)
 		p.Rate = float64(s*r.Batch) / spent.Seconds()
 		p.Left = spent / time.Duration(s) * time.Duration(r.Steps-s)
 		if r.SampleEvery > 0 && s%r.SampleEvery == 0 {
-			p.Samples = []image.Image{paint(r.SamplePrompt, int64(s), e.size(), e.size(), math.Exp(-t)/2)}
+			p.Samples = []image.Image{paint(r.SamplePrompt, int64(s), fakeSize, fakeSize, math.Exp(-t)/2)}
 			p.Checkpoint = r.Output
 		}
 		progress(p)

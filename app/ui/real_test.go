@@ -1,0 +1,87 @@
+package ui
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"latent/app/trainer"
+	"latent/assets"
+	"latent/scheduler"
+)
+
+func TestModels(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"whole", "unfinished"} {
+		if err := os.CopyFS(filepath.Join(dir, name), assets.Skeleton()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(dir, "whole", "model_index.json"), "{}")
+	os.Remove(filepath.Join(dir, "unfinished", "model_index.json"))
+	write(t, filepath.Join(dir, "note.txt"), "no model")
+	list := NewEngine().Models(dir)
+	if len(list) != 2 || list[1].Name != "whole" || list[1].ID != filepath.Join(dir, "whole") || list[1].Size != 128 || list[1].Unit != 8 {
+		t.Errorf("models %+v, want the built-in one and whole, 128 pixels", list)
+	}
+	if got := NewEngine().Models(filepath.Join(dir, "nowhere")); len(got) != 1 {
+		t.Errorf("models %+v, want the built-in one alone", got)
+	}
+}
+
+func TestDescribeBrokenModel(t *testing.T) {
+	for name, files := range map[string]fstest.MapFS{
+		"empty":  {},
+		"no VAE": {"model_index.json": {}, "unet/config.json": {Data: []byte("{}")}},
+		"junk":   {"model_index.json": {}, "unet/config.json": {Data: []byte("[")}},
+	} {
+		if m, err := describe(fs.FS(files)); err == nil {
+			t.Errorf("%s was taken for %+v", name, m)
+		}
+	}
+}
+
+func TestSamplersAreTheSchedulers(t *testing.T) {
+	list := NewEngine().Samplers()
+	if list[0] != "DDIM" || len(list) != len(scheduler.Samplers()) {
+		t.Errorf("samplers %v", list)
+	}
+}
+
+// A training that was stopped goes on with the recipe that it began with.
+func TestTrainConfig(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "models", "cats")
+	r := TrainRequest{Compute: Compute{"auto", "auto"}, Base: "builtin", Folder: t.TempDir(), Output: out,
+		Steps: 40, Batch: 4, LearningRate: 2e-4, Resolution: 128, SamplePrompt: "a cat", SampleEvery: 4}
+	begun, err := trainConfig(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := NewEngine()
+	if e.Resumable(out) {
+		t.Error("nothing was trained yet")
+	}
+	if err := os.Mkdir(filepath.Join(out, trainer.State), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if !e.Resumable(out) {
+		t.Error("a stopped training must be resumable")
+	}
+	r.Resume, r.Steps, r.LearningRate = true, 99, 1
+	again, err := trainConfig(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(again, begun) {
+		t.Errorf("went on with\n%+v, began with\n%+v", again, begun)
+	}
+	r.Resume = false
+	write(t, filepath.Join(out, "model_index.json"), "{}")
+	if _, err := trainConfig(r); err == nil || !strings.Contains(err.Error(), "cats already") {
+		t.Errorf("error %v must say that the name is taken", err)
+	}
+}

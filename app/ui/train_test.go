@@ -1,0 +1,153 @@
+//go:build !headless
+
+package ui
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// album makes a folder of n would-be pictures with captions.
+func album(t *testing.T, n int) string {
+	t.Helper()
+	dir := t.TempDir()
+	for i := range n {
+		name := filepath.Join(dir, string(rune('a'+i)))
+		for ext, text := range map[string]string{".png": "picture", ".txt": "caption"} {
+			if err := os.WriteFile(name+ext, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return dir
+}
+
+func TestTrain(t *testing.T) {
+	w, q := open(t, &fakeEngine{})
+	p := w.train
+	p.folder.SetText(album(t, 3))
+	q.until(t, "the folder is looked through", func() bool { return strings.Contains(p.found.Text, "3 pictures") })
+	p.steps.set(300)
+	p.run()
+	if p.start.Visible() || !p.stop.Visible() {
+		t.Error("while it runs, Stop must stand in place of Start")
+	}
+	q.until(t, "it is done", func() bool { return p.cancel == nil })
+	if n := len(p.chart.curve.raw); n != 300 {
+		t.Errorf("the curve has %d losses, want all 300", n)
+	}
+	if n := len(p.samples.items); n != 10 {
+		t.Errorf("%d sample pictures, want 10", n)
+	}
+	if !strings.Contains(p.status.Text, "my-model") {
+		t.Errorf("status %q must name the model", p.status.Text)
+	}
+}
+
+func TestTrainStops(t *testing.T) {
+	e := &fakeEngine{delay: 5 * time.Millisecond}
+	w, q := open(t, e)
+	p := w.train
+	p.folder.SetText(album(t, 1))
+	p.run()
+	q.until(t, "the third step", func() bool { return e.steps.Load() >= 3 })
+	before := e.steps.Load()
+	p.abort()
+	q.until(t, "it has stopped", func() bool { return p.cancel == nil })
+	if extra := e.steps.Load() - before; extra > 1 {
+		t.Errorf("%d steps after Stop, want at most 1", extra)
+	}
+	if p.notice.Visible() {
+		t.Errorf("stopping is no failure: %q", p.notice.message.Text)
+	}
+	e.resumable = true
+	p.offer()
+	if p.start.Text != "Continue training" {
+		t.Errorf("the button says %q", p.start.Text)
+	}
+	if r, err := p.request(); err != nil || !r.Resume {
+		t.Errorf("request resumes %v, %v", r.Resume, err)
+	}
+}
+
+func TestTrainErrors(t *testing.T) {
+	full := album(t, 1)
+	for _, c := range []struct {
+		name, want string
+		spoil      func(p *trainPage)
+	}{
+		{"no folder", "choose a folder", func(p *trainPage) { p.folder.SetText("") }},
+		{"empty folder", "no pictures in this folder", func(p *trainPage) { p.folder.SetText(t.TempDir()) }},
+		{"missing folder", "no such folder", func(p *trainPage) { p.folder.SetText("/nowhere/at/all") }},
+		{"name", "plain name", func(p *trainPage) { p.name.SetText("../escape") }},
+		{"rate", "learning rate", func(p *trainPage) { p.rate.SetText("fast") }},
+		{"steps", "steps \"-1\"", func(p *trainPage) { p.steps.field.SetText("-1") }},
+		{"batch", "batch size \"1.5\"", func(p *trainPage) { p.batch.field.SetText("1.5") }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, q := open(t, &fakeEngine{})
+			p := w.train
+			p.folder.SetText(full)
+			c.spoil(p)
+			p.run()
+			q.until(t, "the reason is told", func() bool { return p.cancel == nil && p.notice.Visible() })
+			if got := strings.ToLower(p.notice.message.Text); !strings.Contains(got, c.want) {
+				t.Errorf("notice %q, want something of %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestQuitWhileTraining(t *testing.T) {
+	e := &fakeEngine{delay: time.Millisecond}
+	w, q := open(t, e)
+	w.train.folder.SetText(album(t, 1))
+	w.train.run()
+	q.until(t, "it runs", func() bool { return e.steps.Load() > 0 })
+	w.close()
+	if w.Canvas().Overlays().Top() == nil || w.train.cancel == nil {
+		t.Fatal("it must ask first, and go on meanwhile")
+	}
+	w.escape()
+	if w.Canvas().Overlays().Top() != nil || w.train.cancel == nil {
+		t.Error("Esc must leave all as it is")
+	}
+	w.train.abort()
+	q.until(t, "it has stopped", func() bool { return w.train.cancel == nil })
+}
+
+func TestChart(t *testing.T) {
+	w, _ := open(t, &fakeEngine{})
+	w.show(pageTrain)
+	c := w.train.chart
+	var losses []loss
+	for i := range 100_000 {
+		losses = append(losses, loss{i + 1, 1 / float64(i+1)})
+	}
+	c.add(losses)
+	r := c.CreateRenderer().(*chartRenderer)
+	r.Layout(c.Size())
+	if n, most := r.raw.used, int(c.Size().Width/segmentWidth); n == 0 || n > most {
+		t.Errorf("%d segments for 100,000 losses, want at most %d", n, most)
+	}
+	for _, o := range r.objects {
+		if o.Position().X < 0 || o.Position().Y < 0 || o.Position().X+o.Size().Width > c.Size().Width+1 || o.Position().Y+o.Size().Height > c.Size().Height+1 {
+			t.Fatalf("%T at %v, %v is outside of the chart (%v)", o, o.Position(), o.Size(), c.Size())
+		}
+	}
+}
+
+func BenchmarkChart(b *testing.B) {
+	c := newChart()
+	for i := range 100_000 {
+		c.curve.add(loss{i, 1 / float64(i+1)})
+	}
+	c.Resize(c.MinSize().AddWidthHeight(600, 300))
+	r := c.CreateRenderer().(*chartRenderer)
+	for b.Loop() {
+		r.Layout(c.Size())
+	}
+}

@@ -1,0 +1,388 @@
+//go:build !headless
+
+package ui
+
+import (
+	"errors"
+	"image"
+	"image/color"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/driver/desktop"
+	"fyne.io/fyne/v2/storage"
+	"fyne.io/fyne/v2/test"
+
+	"latent/app/gallery"
+)
+
+// queue stands in for the window's goroutine: the test runs what is posted.
+type queue chan func()
+
+func (q queue) post(f func()) { q <- f }
+
+// until runs what is posted until done says so.
+func (q queue) until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	limit := time.After(20 * time.Second)
+	for !done() {
+		select {
+		case f := <-q:
+			f()
+		case <-limit:
+			t.Fatal("waited in vain until " + what)
+		}
+	}
+}
+
+// open returns a window over e, whose folders and settings are temporary.
+func open(t *testing.T, e Engine) (*Window, queue) {
+	t.Helper()
+	dir := t.TempDir()
+	settings := filepath.Join(dir, "config", "settings.toml")
+	s := defaultSettings()
+	s.Output, s.Models = filepath.Join(dir, "pictures"), filepath.Join(dir, "models")
+	if err := saveSettings(settings, s); err != nil {
+		t.Fatal(err)
+	}
+	q := make(queue, 10000)
+	w := newWindow(test.NewTempApp(t), e, settings, q.post)
+	t.Cleanup(w.Close)
+	return w, q
+}
+
+// idle tells whether the last picture is finished and kept.
+func idle(w *Window) func() bool {
+	return func() bool {
+		return w.create.cancel == nil && (w.create.shown == nil || w.create.shown.path != "")
+	}
+}
+
+func TestGenerate(t *testing.T) {
+	e := &fakeEngine{}
+	w, q := open(t, e)
+	p := w.create
+	if p.form.prompt.Text != e.Examples()[0] {
+		t.Errorf("first start shows prompt %q, want the first example", p.form.prompt.Text)
+	}
+	p.form.steps.set(5)
+	p.form.count.SetSelected("× 2")
+	test.Tap(p.generate)
+	if p.generate.Visible() || !p.stop.Visible() {
+		t.Error("while pictures are made, Cancel must stand in place of Generate")
+	}
+	previews := 0
+	q.until(t, "both pictures are kept", func() bool {
+		if p.view.quick && p.view.source != nil {
+			previews++
+		}
+		return idle(w)() && len(p.strip.items) == 2
+	})
+	if previews == 0 {
+		t.Error("no preview was shown")
+	}
+	if !p.generate.Visible() || p.stop.Visible() || !p.save.Visible() {
+		t.Error("at the end, Generate and Save must be there again")
+	}
+	list, err := gallery.List(w.settings.Output)
+	if err != nil || len(list) != 2 {
+		t.Fatalf("gallery has %d pictures (%v), want 2", len(list), err)
+	}
+	r, err := gallery.Read(list[0].Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Prompt != e.Examples()[0] || r.Steps != 5 || r.Sampler != "DDIM" {
+		t.Errorf("kept recipe is %+v", r)
+	}
+	if p.shown.Recipe.Seed != p.strip.items[1].value.Recipe.Seed+1 {
+		t.Error("the second picture must have the next seed")
+	}
+	seed := p.form.seed.Text
+	p.start()
+	if p.form.seed.Text == seed {
+		t.Error("an unlocked seed must change with each start")
+	}
+	q.until(t, "the third run ends", idle(w))
+	p.form.setLock(true)
+	seed = p.form.seed.Text
+	p.start()
+	if p.form.seed.Text != seed {
+		t.Error("a locked seed must stay")
+	}
+	q.until(t, "the fourth run ends", idle(w))
+}
+
+func TestCancel(t *testing.T) {
+	e := &fakeEngine{delay: 5 * time.Millisecond}
+	w, q := open(t, e)
+	p := w.create
+	p.form.steps.set(1000)
+	p.start()
+	q.until(t, "the third step", func() bool { return e.steps.Load() >= 3 })
+	before := e.steps.Load()
+	p.form.prompt.TypedKey(&fyne.KeyEvent{Name: fyne.KeyEscape})
+	q.until(t, "it has stopped", func() bool { return p.cancel == nil })
+	if extra := e.steps.Load() - before; extra > 1 {
+		t.Errorf("%d steps were begun after Esc, want at most 1", extra)
+	}
+	if p.status.Text != "Cancelled" || p.notice.Visible() {
+		t.Errorf("status %q, notice %q: cancelling is no failure", p.status.Text, p.notice.message.Text)
+	}
+	if !p.empty.Visible() || p.view.source != nil {
+		t.Error("the half-made picture must go")
+	}
+	p.form.steps.set(2)
+	p.start()
+	q.until(t, "a picture comes after a cancelled one", func() bool { return p.shown != nil && idle(w)() })
+}
+
+// Each control passes Esc on, for Fyne gives keys to the focused one alone.
+func TestEscapeFromEveryControl(t *testing.T) {
+	w, _ := open(t, &fakeEngine{})
+	pressed := 0
+	w.keys.escape = func() { pressed++ }
+	f := w.create.form
+	controls := []fyne.Focusable{f.prompt, f.seed, f.steps.slider, f.sampler, f.size, f.lock, w.create.generate, w.rail[0], newLink(&w.keys, "", nil)}
+	for i, c := range controls {
+		c.TypedKey(&fyne.KeyEvent{Name: fyne.KeyEscape})
+		if pressed != i+1 {
+			t.Fatalf("%T swallows Esc", c)
+		}
+	}
+}
+
+func TestKeyboard(t *testing.T) {
+	e := &fakeEngine{}
+	w, q := open(t, e)
+	if w.create.form.prompt.AcceptsTab() {
+		t.Error("Tab must leave the prompt")
+	}
+	press := func(key fyne.KeyName) {
+		t.Helper()
+		for _, m := range w.MainMenu().Items {
+			for _, it := range m.Items {
+				if s, ok := it.Shortcut.(*desktop.CustomShortcut); ok && s.KeyName == key {
+					it.Action()
+					return
+				}
+			}
+		}
+		t.Fatalf("no menu item has Ctrl+%s", key)
+	}
+	for i, key := range []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4} {
+		press(key)
+		if w.page != i || !w.pages[i].Visible() {
+			t.Errorf("Ctrl+%s must show page %d", key, i)
+		}
+	}
+	press(fyne.KeyReturn)
+	if w.page != pageCreate || w.create.cancel == nil {
+		t.Error("Ctrl+Enter must generate, from any page")
+	}
+	q.until(t, "the picture is kept", idle(w))
+}
+
+func TestErrors(t *testing.T) {
+	e := &fakeEngine{err: errors.New("the model is broken: choose another")}
+	w, q := open(t, e)
+	p := w.create
+	p.start()
+	q.until(t, "the failure is told", func() bool { return p.cancel == nil })
+	if got := p.notice.message.Text; !p.notice.Visible() || got != "The model is broken: choose another." {
+		t.Errorf("notice says %q", got)
+	}
+	e.err = nil
+	p.start()
+	if p.notice.Visible() {
+		t.Error("a new start must take the old message away")
+	}
+	q.until(t, "it works again", idle(w))
+}
+
+func TestUnwritableFolder(t *testing.T) {
+	w, q := open(t, &fakeEngine{})
+	if err := os.WriteFile(w.settings.Output, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.create.start()
+	q.until(t, "the failure is told", func() bool { return w.create.cancel == nil && w.create.notice.Visible() })
+	if got := w.create.notice.message.Text; !strings.Contains(got, w.settings.Output) || !strings.Contains(got, "Save PNG") {
+		t.Errorf("notice %q must name the folder and say what to do", got)
+	}
+	if w.create.shown == nil {
+		t.Error("the picture must stay on the screen")
+	}
+}
+
+func TestFormErrors(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		spoil      func(f *form)
+	}{
+		{"prompt", "write a prompt", func(f *form) { f.prompt.SetText("  ") }},
+		{"steps", "steps \"0\"", func(f *form) { f.steps.field.SetText("0") }},
+		{"half steps", "steps \"2.5\"", func(f *form) { f.steps.field.SetText("2.5") }},
+		{"guidance", "guidance \"much\"", func(f *form) { f.guidance.field.SetText("much") }},
+		{"size", "multiple of 8", func(f *form) { f.size.SetText("100 × 99") }},
+		{"seed", "seed \"-4\"", func(f *form) { f.seed.SetText("-4") }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, _ := open(t, &fakeEngine{})
+			f := w.create.form
+			f.setLock(true)
+			c.spoil(f)
+			w.create.start()
+			if w.create.cancel != nil {
+				t.Fatal("it started all the same")
+			}
+			if got := w.create.notice.message.Text; !strings.Contains(strings.ToLower(got), c.want) {
+				t.Errorf("notice %q, want something of %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestNumber(t *testing.T) {
+	n := newNumber(&keys{}, "Steps", 1, 60, 1, 1000)
+	n.slider.SetValue(30)
+	if n.field.Text != "30" {
+		t.Errorf("field %q after the slider went to 30", n.field.Text)
+	}
+	n.field.SetText("200") // beyond the slider's end
+	if v, ok := n.read(); !ok || v != 200 || n.slider.Value != 60 || n.field.Text != "200" {
+		t.Errorf("read %v %v, slider %v, field %q; want 200 with the slider at its end", v, ok, n.slider.Value, n.field.Text)
+	}
+}
+
+func TestRestoreAndDrop(t *testing.T) {
+	w, q := open(t, &fakeEngine{})
+	r := gallery.Recipe{Prompt: "a cat", Negative: "a dog", Steps: 33, Sampler: "Euler a", CFGScale: 6.5, Seed: 99, Width: 96, Height: 64, Model: "large sky"}
+	path := filepath.Join(t.TempDir(), "cat.png")
+	if err := gallery.Save(path, image.NewNRGBA(image.Rect(0, 0, 8, 8)), r); err != nil {
+		t.Fatal(err)
+	}
+	w.show(pageTrain)
+	w.dropped([]fyne.URI{storage.NewFileURI(path)})
+	q.until(t, "the settings are restored", func() bool { return w.page == pageCreate })
+	f := w.create.form
+	req, err := f.request()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Request{Model: "large-sky", Prompt: "a cat", Negative: "a dog", Steps: 33, Sampler: "DDIM", Guidance: 6.5, Seed: 99, Width: 96, Height: 64, Count: 1}
+	if req != want {
+		t.Errorf("request\n%+v, want\n%+v", req, want)
+	}
+	if got := w.create.notice.message.Text; !strings.Contains(got, "sampler Euler a") {
+		t.Errorf("notice %q must name the sampler that is missing", got)
+	}
+	if !f.locked {
+		t.Error("a restored seed must stay")
+	}
+	w.dropped([]fyne.URI{storage.NewFileURI(t.TempDir())})
+	if w.page != pageTrain || w.train.folder.Text == "" {
+		t.Error("a dropped folder must come up on the Train page")
+	}
+	w.dropped([]fyne.URI{storage.NewFileURI("/nowhere/x.txt")})
+	if w.page != pageCreate || !strings.Contains(w.create.notice.message.Text, "folder of pictures") {
+		t.Errorf("notice %q must say what can be dropped", w.create.notice.message.Text)
+	}
+}
+
+func TestGallery(t *testing.T) {
+	w, q := open(t, &fakeEngine{})
+	img := image.NewNRGBA(image.Rect(0, 0, 16, 16))
+	for i, prompt := range []string{"a fox", "an owl", "a red fox"} {
+		if _, err := saveNext(w.settings.Output, Picture{img, gallery.Recipe{Prompt: prompt, Steps: 3, Sampler: "DDIM", CFGScale: 2, Seed: int64(i + 1), Width: 16, Height: 16}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := w.gallery
+	w.show(pageGallery)
+	q.until(t, "the pictures are listed", func() bool { return len(p.list) == 3 })
+	p.search.SetText("FOX")
+	q.until(t, "two are found", func() bool { return len(p.list) == 2 })
+	p.search.SetText("owl")
+	q.until(t, "one is found", func() bool { return len(p.list) == 1 })
+	p.open(0)
+	q.until(t, "it is opened", func() bool { return p.chosen != nil })
+	if p.prompt.Text != "an owl" || !p.details.Visible() {
+		t.Errorf("details show %q", p.prompt.Text)
+	}
+	p.reuse()
+	if w.page != pageCreate || w.create.form.prompt.Text != "an owl" || w.create.form.seed.Text != "2" {
+		t.Error("its settings must be in the form")
+	}
+
+	// A file that is no picture gives a message and nothing else.
+	bad := filepath.Join(w.settings.Output, "99999-1.png")
+	if err := os.WriteFile(bad, []byte("II*\x00 not a PNG"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p.search.SetText("")
+	w.show(pageGallery)
+	p.changed()
+	q.until(t, "the bad file is listed", func() bool { return len(p.list) == 4 })
+	p.open(slices.IndexFunc(p.list, func(g gallery.Picture) bool { return g.Path == bad }))
+	q.until(t, "it is told", func() bool { return p.notice.Visible() })
+	if !strings.Contains(p.notice.message.Text, "99999-1.png") {
+		t.Errorf("notice %q must name the file", p.notice.message.Text)
+	}
+}
+
+func TestStripIsBounded(t *testing.T) {
+	picked := 0
+	s := newStrip(func(v int) { picked = v })
+	thumb := image.NewRGBA(image.Rect(0, 0, 2, 2))
+	for i := range 3 * stripLength {
+		s.add(thumb, i)
+	}
+	if len(s.items) != stripLength || len(s.box.Objects) != stripLength {
+		t.Errorf("strip holds %d pictures, want %d", len(s.items), stripLength)
+	}
+	test.Tap(s.items[1].tile)
+	if picked != 3*stripLength-2 || !s.items[1].tile.chosen || s.items[0].tile.chosen {
+		t.Error("tapping a tile must pick and mark it alone")
+	}
+}
+
+// The view scales in the background, to its own size, and always into one image.
+func TestView(t *testing.T) {
+	test.NewTempApp(t)
+	q := make(queue, 100)
+	v := newView(q.post)
+	test.NewTempWindow(t, v).Resize(fyne.NewSize(200, 150))
+	only := v.image
+	for i := range 3 {
+		img := image.NewNRGBA(image.Rect(0, 0, 32, 16))
+		for j := range img.Pix {
+			img.Pix[j] = 255
+		}
+		img.SetNRGBA(0, 0, color.NRGBA{uint8(i), 0, 0, 255})
+		v.preview(img)
+		q.until(t, "the picture is scaled", func() bool { return v.image.Image != nil && !v.mightChange() })
+		b := v.image.Image.Bounds()
+		if b.Dx() <= 32 || b.Dx() != 2*b.Dy() {
+			t.Errorf("picture is shown in %v", b)
+		}
+	}
+	if v.image != only {
+		t.Error("the canvas image was replaced")
+	}
+	v.show(nil)
+	if v.image.Visible() {
+		t.Error("an emptied view shows nothing")
+	}
+}
+
+func (v *view) mightChange() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.working
+}
