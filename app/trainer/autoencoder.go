@@ -10,24 +10,45 @@ import (
 	"latent/gpu"
 	"latent/gpu/nn"
 	"latent/gpu/safetensors"
+	"latent/vae"
 )
 
-// trainAutoencoder trains the VAE, unless a finished one stands in the state
-// folder, and leaves it loaded with latents of mean 0 and deviation 1.
+// trainAutoencoder trains the VAE, or loads it where that is done, and leaves it
+// with latents of mean 0 and deviation 1.
 func (r *run) trainAutoencoder() error {
-	done := r.statePath("vae.safetensors")
-	if _, err := os.Stat(done); err == nil {
-		f, err := safetensors.Open(done)
-		if err != nil {
-			return fmt.Errorf("checkpoint %s: %w", done, err)
-		}
-		defer f.Close()
-		nn.Free(r.model.VAE)
-		return nn.Load(r.model.VAE, r.dev, r.dtype, f)
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if done, err := r.loadVAE("vae-final.safetensors"); done || err != nil {
 		return err
 	}
+	done, err := r.loadVAE("vae.safetensors")
+	if err == nil && !done {
+		err = r.trainWholeAutoencoder()
+	}
+	if err == nil && r.Decoder.Steps > 0 {
+		err = r.trainDecoder()
+	}
+	if err != nil {
+		return err
+	}
+	return nn.Save(r.statePath("vae-final.safetensors"), r.model.VAE, "F32", nil)
+}
 
+// loadVAE reads the weights of a finished stage and tells whether there are any.
+func (r *run) loadVAE(name string) (bool, error) {
+	path := r.statePath(name)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return false, fmt.Errorf("checkpoint %s: %w", path, err)
+	}
+	defer f.Close()
+	nn.Free(r.model.VAE)
+	return true, nn.Load(r.model.VAE, r.dev, r.dtype, f)
+}
+
+// trainWholeAutoencoder trains encoder and decoder together.
+func (r *run) trainWholeAutoencoder() error {
 	params := nn.Trainable(r.model.VAE)
 	order := &shuffled{seed: r.Seed, n: r.data.Len()}
 	a := r.Autoencoder
@@ -68,7 +89,44 @@ func (r *run) trainAutoencoder() error {
 	if err := r.normaliseLatents(); err != nil {
 		return err
 	}
-	return nn.Save(done, r.model.VAE, "F32", nil)
+	return nn.Save(r.statePath("vae.safetensors"), r.model.VAE, "F32", nil)
+}
+
+// trainDecoder goes on with the decoder while the encoder, and so every latent,
+// stays as it is. It aims at the squared error, which PSNR measures.
+func (r *run) trainDecoder() error {
+	m, s := r.model.VAE, r.Decoder
+	params := nn.Trainable(&struct {
+		Decoder       *vae.Decoder `key:"decoder"`
+		PostQuantConv *nn.Conv2d   `key:"post_quant_conv"`
+	}{m.Decoder, m.PostQuantConv})
+	order := &shuffled{seed: r.Seed + 2, n: r.data.Len()}
+	next := prefetch(r.ctx, func(k int) (batch, error) { return r.pictureBatch(s.Batch, k, order) })
+	defer next.stop()
+	var failure error
+	l := &loop{run: r, name: "decoder", stage: s, params: params}
+	l.loss = func(step, micro int) *gpu.Tensor {
+		b, err := next.get(step*s.Accumulate + micro)
+		if err != nil {
+			failure = err
+			return r.dev.Full(0, gpu.Float32, 1)
+		}
+		x := r.dev.FromFloat32(b.pixels, r.dtype, len(b.captions), b.size, b.size, 3)
+		var z *gpu.Tensor
+		r.dev.NoGrad(func() {
+			z = r.dev.Scope1(func() *gpu.Tensor { return gpu.Channels(m.Moments(x), 0, m.Config.LatentChannels) })
+		})
+		y := m.Reconstruct(z)
+		return gpu.Combine([]float32{1, 0.1}, gpu.MSE(y, x, nil), gpu.L1(y, x))
+	}
+	l.after = func(*Progress) error { return failure }
+	if err := l.train(); err != nil {
+		return err
+	}
+	l.opt.AdoptAverage()
+	l.opt.Free()
+	nn.Freeze(m)
+	return nil
 }
 
 // reconstruction compares a picture y[N,H,W,3] with what it should be: L1 and

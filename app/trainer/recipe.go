@@ -14,8 +14,9 @@ import (
 
 // Config is a training recipe, as a TOML file holds it.
 //
-// From scratch (Skeleton set): the autoencoder is trained first, then text
-// encoder and U-Net together on its latents. Fine-tuning (Base set): only text
+// From scratch (Skeleton set): the autoencoder is trained first, its decoder
+// then once more alone, and at last text encoder and U-Net together on its
+// latents. Fine-tuning (Base set): only text
 // encoder and U-Net move.
 type Config struct {
 	Output     string `toml:"output"`     // model folder to write; checkpoints stand in its .train folder
@@ -29,6 +30,7 @@ type Config struct {
 
 	Data        Data  `toml:"data"`
 	Autoencoder Stage `toml:"autoencoder"`
+	Decoder     Stage `toml:"decoder"` // the autoencoder's decoder alone, afterwards; 0 steps: none
 	Denoiser    Stage `toml:"denoiser"`
 
 	Samples Samples `toml:"samples"`
@@ -147,7 +149,7 @@ func (c *Config) SetDefaults() {
 	}
 	defInt(&c.Data.Resolution, 128)
 	defInt(&c.Data.Cache, 20000)
-	for _, s := range []*Stage{&c.Autoencoder, &c.Denoiser} {
+	for _, s := range []*Stage{&c.Autoencoder, &c.Decoder, &c.Denoiser} {
 		defInt(&s.Batch, 16)
 		defInt(&s.Accumulate, 1)
 		defInt(&s.Checkpoint, 500)
@@ -184,7 +186,7 @@ func (c *Config) Validate() error {
 	if a := c.Autoencoder; a.CropSteps > 0 && (a.Crop < 8 || a.Crop > c.Data.Resolution || a.Crop%8 != 0 || a.CropBatch < 1) {
 		return fmt.Errorf("autoencoder.crop %d must be a multiple of 8 up to data.resolution, and crop_batch_size at least 1", a.Crop)
 	}
-	for name, s := range map[string]Stage{"autoencoder": c.Autoencoder, "denoiser": c.Denoiser} {
+	for name, s := range map[string]Stage{"autoencoder": c.Autoencoder, "decoder": c.Decoder, "denoiser": c.Denoiser} {
 		switch {
 		case s.Batch < 1 || s.Accumulate < 1 || s.Checkpoint < 1 || s.Warmup < 0:
 			return fmt.Errorf("%s: batch_size, gradient_accumulation_steps and checkpoint_every must be at least 1", name)

@@ -47,6 +47,7 @@ func tiny(t *testing.T) Config {
 		Output: filepath.Join(t.TempDir(), "model"), Skeleton: "testdata/skeleton", Seed: 3, SaveFormat: "f32",
 		Data:        Data{Folder: folderOfPictures(t, 5), Resolution: 32, Flip: true},
 		Autoencoder: Stage{Steps: 4, Batch: 2, LR: 2e-3, EMA: 0.9, Checkpoint: 2, CropSteps: 2, Crop: 16, CropBatch: 3},
+		Decoder:     Stage{Steps: 2, Batch: 2, LR: 1e-3, Checkpoint: 1},
 		Denoiser:    Stage{Steps: 6, Batch: 4, LR: 2e-3, EMA: 0.9, Warmup: 2, Schedule: "cosine", Checkpoint: 2, CaptionDrop: 0.3, Accumulate: 2},
 	}
 	c.SetDefaults()
@@ -93,12 +94,12 @@ func TestResumedRunRepeatsTheLosses(t *testing.T) {
 	if err := losses(t, c, false, "", 0, want); err != nil {
 		t.Fatal(err)
 	}
-	if len(want) != c.Autoencoder.Steps+c.Denoiser.Steps {
+	if len(want) != c.Autoencoder.Steps+c.Decoder.Steps+c.Denoiser.Steps {
 		t.Fatalf("%d losses reported", len(want))
 	}
 	wantUNet := weights(t, c.Output)
 
-	for _, at := range []key{{"autoencoder", 3}, {"denoiser", 1}, {"denoiser", 5}} {
+	for _, at := range []key{{"autoencoder", 3}, {"decoder", 1}, {"denoiser", 1}, {"denoiser", 5}} {
 		c.Output = filepath.Join(t.TempDir(), "model")
 		got := map[key]float64{}
 		if err := losses(t, c, false, at.stage, at.step, got); !errors.Is(err, context.Canceled) {
