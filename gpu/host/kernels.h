@@ -2,6 +2,9 @@
 // instruction set (kernels_avx512.c, kernels_avx2.c, kernels_base.c) from the
 // same text, and kernels.c calls the best one that the processor runs.
 //
+// bf16 attention has its own text for processors with a matrix unit
+// (kernels_amx.c).
+//
 // A tensor is a pointer and its dtype, numbered as gpu.DType. Sizes count
 // elements. Sums are made over blocks that depend on the shape alone and are
 // added in order, so a result does not depend on the number of threads.
@@ -97,8 +100,8 @@ KERNELS(KERNEL_DECLARE)
 // kernels_isa names the instruction set in use.
 const char *kernels_isa(void);
 
-// kernels_use_isa selects "avx512", "avx2" or "base" for tests; 0 where the
-// processor or the compiler lacks it.
+// kernels_use_isa selects "amx", "avx512", "avx2" or "base", or the best for
+// NULL; 0 where the processor or the compiler lacks it.
 int kernels_use_isa(const char *name);
 
 struct kernels {

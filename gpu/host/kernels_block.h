@@ -29,7 +29,7 @@ INLINE void *at_out(int dt, void *p, long i) { return (char *)p + i * dtype_size
 
 // scratch is uninitialised memory aligned for vectors. A system that cannot
 // give these few megabytes ends the program, as Go's own allocator would.
-static void *scratch(size_t bytes) {
+static inline void *scratch(size_t bytes) {
 	void *p = NULL;
 	if (posix_memalign(&p, 64, bytes ? bytes : 64))
 		abort();
@@ -72,7 +72,7 @@ INLINE uint16_t f16_of(float f) {
 	return sign | h;
 }
 
-static void widen_f16(float *dst, const uint16_t *src, long n) {
+static inline void widen_f16(float *dst, const uint16_t *src, long n) {
 	long i = 0;
 #if LANES == 16
 	for (; i + 16 <= n; i += 16)
@@ -85,7 +85,7 @@ static void widen_f16(float *dst, const uint16_t *src, long n) {
 		dst[i] = float_of_f16(src[i]);
 }
 
-static void narrow_f16(uint16_t *dst, const float *src, long n) {
+static inline void narrow_f16(uint16_t *dst, const float *src, long n) {
 	long i = 0;
 #if LANES == 16
 	for (; i + 16 <= n; i += 16)
@@ -100,7 +100,7 @@ static void narrow_f16(uint16_t *dst, const float *src, long n) {
 
 // sqrt_block is dst = √src; a loop over sqrtf would not become vector code, as
 // that sets errno.
-static void sqrt_block(float *dst, const float *src, long n) {
+static inline void sqrt_block(float *dst, const float *src, long n) {
 	long i = 0;
 #if LANES == 16
 	for (; i + 16 <= n; i += 16)
@@ -114,7 +114,7 @@ static void sqrt_block(float *dst, const float *src, long n) {
 }
 
 // load gives x[i:i+n] as floats: in place where it is Float32, else in buf.
-static const float *load(int dt, const void *x, long i, long n, float *buf) {
+static inline const float *load(int dt, const void *x, long i, long n, float *buf) {
 	const void *p = at(dt, x, i);
 	switch (dt) {
 	case F32:
@@ -144,7 +144,7 @@ static const float *load(int dt, const void *x, long i, long n, float *buf) {
 // Float32, else in buf. store then finishes the work.
 INLINE float *target(int dt, void *y, long i, float *buf) { return dt == F32 ? (float *)y + i : buf; }
 
-static void store(int dt, void *y, long i, long n, const float *buf) {
+static inline void store(int dt, void *y, long i, long n, const float *buf) {
 	void *p = at_out(dt, y, i);
 	switch (dt) {
 	case F32:
