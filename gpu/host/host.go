@@ -29,6 +29,7 @@ type backend struct {
 	ops     map[C.host_spec]*op
 	layouts []*op // one for each layout of packed weights
 	epoch   int   // counts the times ops was emptied
+	buffers map[*buffer]struct{}
 	scratch scratch
 }
 
@@ -51,7 +52,7 @@ func open(arg string) (gpu.Backend, error) {
 	}
 	runtime.LockOSThread()
 	threads := int(C.omp_get_max_threads())
-	b := &backend{isa: int(C.host_isa()), ops: map[C.host_spec]*op{}}
+	b := &backend{isa: int(C.host_isa()), ops: map[C.host_spec]*op{}, buffers: map[*buffer]struct{}{}}
 	b.info = gpu.Info{
 		Name:    "host",
 		Detail:  fmt.Sprintf("%s, %d threads", C.GoString(C.host_isa_name()), threads),
@@ -66,7 +67,11 @@ func open(arg string) (gpu.Backend, error) {
 
 func (b *backend) Info() gpu.Info { return b.info }
 
+// Close frees everything, the memory of tensors that still exist included.
 func (b *backend) Close() {
+	for buf := range b.buffers {
+		b.Free(buf)
+	}
 	b.dropOps()
 	b.scratch.free()
 	runtime.UnlockOSThread()
@@ -94,7 +99,9 @@ func (b *backend) Alloc(n int) (gpu.Buffer, error) {
 	if p == nil {
 		return nil, fmt.Errorf("out of memory")
 	}
-	return &buffer{p: p, size: n}, nil
+	buf := &buffer{p: p, size: n}
+	b.buffers[buf] = struct{}{}
+	return buf, nil
 }
 
 func (b *backend) Free(buf gpu.Buffer) {
@@ -103,6 +110,7 @@ func (b *backend) Free(buf gpu.Buffer) {
 		C.host_free(p.p)
 	}
 	C.host_free(h.p)
+	delete(b.buffers, h)
 }
 
 func (b *backend) Write(dst *gpu.Tensor, src []byte) { copy(bytes(dst), src) }

@@ -102,8 +102,10 @@ func (b *backend) gradWeight(name string, spec C.host_spec, dw, db, x, dy *gpu.T
 	}
 	run, patches := spec, 0
 	if unfolds(&spec) {
-		run = unfolded(&spec)
-		patches = int(run.n) * int(run.c) * x.DType().Size()
+		rows := unfolded(&spec)
+		if n := int(rows.n) * int(rows.c) * x.DType().Size(); n <= maxPatches {
+			run, patches = rows, n
+		}
 	}
 	o := b.op(name, run)
 	const line = 64
@@ -122,6 +124,9 @@ func (b *backend) gradWeight(name string, spec C.host_spec, dw, db, x, dy *gpu.T
 		status(name, C.host_unpack(o.c, out, ptr(dw)))
 	}
 }
+
+// maxPatches bounds the working memory of an unfolded convolution in bytes.
+const maxPatches = 256 << 20
 
 // unfolds tells where patches and one matrix product beat oneDNN's direct
 // kernel for dw, by measurement. That kernel lays the pixels of a line along
