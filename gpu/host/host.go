@@ -27,6 +27,7 @@ type backend struct {
 	info    gpu.Info
 	isa     int // as host_isa tells
 	ops     map[C.host_spec]*op
+	parts   map[C.host_spec]parts
 	layouts []*op // one for each layout of packed weights
 	epoch   int   // counts the times ops was emptied
 	buffers map[*buffer]struct{}
@@ -52,7 +53,7 @@ func open(arg string) (gpu.Backend, error) {
 	}
 	runtime.LockOSThread()
 	threads := int(C.omp_get_max_threads())
-	b := &backend{isa: int(C.host_isa()), ops: map[C.host_spec]*op{}, buffers: map[*buffer]struct{}{}}
+	b := &backend{isa: int(C.host_isa()), ops: map[C.host_spec]*op{}, parts: map[C.host_spec]parts{}, buffers: map[*buffer]struct{}{}}
 	b.info = gpu.Info{
 		Name:    "host",
 		Detail:  fmt.Sprintf("%s, %d threads", C.GoString(C.host_isa_name()), threads),

@@ -7,6 +7,7 @@ package host
 #cgo nocallback host_im2col
 #include "im2col.h"
 #include "onednn.h"
+#include "parts.h"
 */
 import "C"
 
@@ -105,6 +106,13 @@ func (b *backend) gradWeight(name string, spec C.host_spec, dw, db, x, dy *gpu.T
 		rows := unfolded(&spec)
 		if n := int(rows.n) * int(rows.c) * x.DType().Size(); n <= maxPatches {
 			run, patches = rows, n
+		}
+	}
+	if patches == 0 && spec.kh > 0 {
+		if p := b.partsOf(spec); p.c != nil {
+			work := b.scratch.grow(name, p.work)
+			status(name, C.host_parts_run(p.c, ptr(dw), optional(db), ptr(x), ptr(dy), work))
+			return
 		}
 	}
 	o := b.op(name, run)

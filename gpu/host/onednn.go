@@ -5,6 +5,7 @@ package host
 /*
 #include "memory.h"
 #include "onednn.h"
+#include "parts.h"
 */
 import "C"
 
@@ -60,6 +61,36 @@ func (o *op) run(name string, x, w, bias, y, scratch unsafe.Pointer) {
 	status(name, C.host_op_run(o.c, x, w, bias, y, scratch))
 }
 
+// parts is a gradient that each thread computes for its own images.
+type parts struct {
+	c    *C.host_parts // nil where it must be done whole
+	work int           // bytes
+}
+
+func (b *backend) partsOf(spec C.host_spec) parts {
+	if p, ok := b.parts[spec]; ok {
+		return p
+	}
+	return b.newParts(spec)
+}
+
+func (b *backend) newParts(spec C.host_spec) parts {
+	const maxWork = 256 << 20 // bytes: every thread has a dw of its own
+	var p parts
+	if n := b.info.Threads; n > 1 && int(spec.n) >= n {
+		p.c = C.host_parts_new(&spec, C.int(n))
+	}
+	if p.c != nil {
+		p.work = int(C.host_parts_work(p.c))
+		if p.work > maxWork {
+			C.host_parts_free(p.c)
+			p = parts{}
+		}
+	}
+	b.parts[spec] = p
+	return p
+}
+
 // layout numbers the distinct layouts of packed weights, so that operations
 // that agree (with and without residual, at other batch sizes) share a copy.
 func (b *backend) layout(o *op) int {
@@ -79,6 +110,10 @@ func (b *backend) dropOps() {
 		C.host_op_free(o.c)
 	}
 	clear(b.ops)
+	for _, p := range b.parts {
+		C.host_parts_free(p.c)
+	}
+	clear(b.parts)
 	b.layouts = nil
 	b.epoch++
 }
