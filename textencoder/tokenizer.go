@@ -42,8 +42,8 @@ type addedToken struct {
 	normalized bool // looked for in the cleaned text, not in the text as typed
 }
 
-// LoadTokenizer reads a model folder's tokenizer: vocab.json and merges.txt, and
-// what says which tokens are special: tokenizer_config.json, special_tokens_map.json
+// LoadTokenizer reads a model folder's tokenizer: vocab.json and merges.txt, or
+// tokenizer.json where they are absent, and what says which tokens are special: tokenizer_config.json, special_tokens_map.json
 // and added_tokens.json, each of which may be absent.
 func LoadTokenizer(folder fs.FS) (*Tokenizer, error) {
 	return newTokenizer(func(name string) ([]byte, error) { return readLimited(folder, name) })
@@ -66,11 +66,7 @@ func readLimited(folder fs.FS, name string) ([]byte, error) {
 }
 
 func newTokenizer(read func(name string) ([]byte, error)) (*Tokenizer, error) {
-	vocab, err := read("vocab.json")
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
-	}
-	merges, err := read("merges.txt")
+	vocab, merges, err := readModel(read)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}

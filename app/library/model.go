@@ -2,7 +2,7 @@
 // Python's diffusers opens too.
 //
 //	model_index.json
-//	tokenizer/     vocab.json merges.txt …
+//	tokenizer/     vocab.json merges.txt …, or tokenizer.json alone
 //	text_encoder/  config.json model.safetensors
 //	unet/          config.json diffusion_pytorch_model.safetensors
 //	vae/           config.json diffusion_pytorch_model.safetensors
@@ -72,7 +72,7 @@ func Skeleton(folder fs.FS, dev *gpu.Device, dtype gpu.DType, vocab textencoder.
 		}
 	}
 	if m.Tokenizer, err = m.Vocabulary.Tokenizer(); err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
+		return nil, err
 	}
 	if vocab != nil {
 		text.VocabSize = m.Tokenizer.Size()
@@ -160,7 +160,11 @@ func Open(path string, dev *gpu.Device, dtype gpu.DType) (*Model, error) {
 		return nil, fmt.Errorf("model %s: is a file; a diffusers model folder is wanted", path)
 	}
 	m, err := open(os.DirFS(path), dev, dtype, func(name string) (*safetensors.File, error) {
-		return safetensors.Open(filepath.Join(path, filepath.FromSlash(name)))
+		f, err := safetensors.Open(filepath.Join(path, filepath.FromSlash(name)))
+		if inner := errors.Unwrap(err); inner != nil {
+			err = inner // without the path, which stands before it already
+		}
+		return f, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", path, err)
@@ -232,7 +236,7 @@ func Save(folder string, m *Model, format string, values func(nn.Named) *gpu.Ten
 		name, config string
 		model, cfg   any
 	}{
-		{textWeights, "text_encoder/config.json", m.Text, m.Text.Config},
+		{textWeights, "text_encoder/config.json", m.Text, textConfig{m.Text.Config, "float32"}},
 		{unetWeights, "unet/config.json", m.UNet, m.UNet.Config},
 		{vaeWeights, "vae/config.json", m.VAE, m.VAE.Config},
 	} {
@@ -254,6 +258,13 @@ func Save(folder string, m *Model, format string, values func(nn.Named) *gpu.Ten
 		"scheduler":      []any{"diffusers", m.Scheduler.ClassName},
 		"safety_checker": []any{nil, nil}, "feature_extractor": []any{nil, nil}, "requires_safety_checker": false,
 	})
+}
+
+// textConfig says in which type to compute: without it transformers 5 takes that
+// of the weights file, and diffusers takes float32 for the parts beside it.
+type textConfig struct {
+	textencoder.Config
+	DType string `json:"dtype"`
 }
 
 // writeJSON replaces path by v as indented JSON.

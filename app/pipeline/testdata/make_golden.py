@@ -7,6 +7,7 @@ last) and the picture.
 import json
 import pathlib
 import shutil
+import tempfile
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
@@ -59,7 +60,8 @@ def tokenizer(folder):
 
 torch.manual_seed(0)
 shutil.rmtree(MODEL, ignore_errors=True)
-tok, size = tokenizer(MODEL / "tokenizer")
+with tempfile.TemporaryDirectory() as folder:
+    tok, size = tokenizer(pathlib.Path(folder) / "tokenizer")
 text = randomize(CLIPTextModel(CLIPTextConfig(
     vocab_size=size, hidden_size=WIDTH, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
     max_position_embeddings=LENGTH, projection_dim=WIDTH, hidden_act="gelu",
@@ -74,7 +76,7 @@ unet = randomize(UNet2DConditionModel(
 vae = randomize(AutoencoderKL(
     block_out_channels=(4, 4, 8, 8), layers_per_block=1, norm_num_groups=2, scaling_factor=0.9,
     down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-    mid_block_add_attention=False, sample_size=48,
+    sample_size=48,
 ), gain=0.7)
 ddim = DDIMScheduler(
     beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type="v_prediction",
