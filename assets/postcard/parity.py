@@ -46,7 +46,7 @@ def main():
     pipe.scheduler = scheduler.from_config(pipe.scheduler.config)
     want = pipe(
         prompt, negative_prompt=negative, num_inference_steps=int(fields["Steps"]),
-        guidance_scale=float(fields["CFG scale"]), eta=float(fields.get("Eta", 0)), width=width, height=height,
+        guidance_scale=float(fields["CFG scale"]), eta=float(fields.get("Eta DDIM", 0)), width=width, height=height,
         generator=torch.Generator("cpu").manual_seed(int(fields["Seed"])), output_type="np",
     ).images[0]
     want = np.round(want * 255)
