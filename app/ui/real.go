@@ -216,7 +216,7 @@ func (l *Latent) Train(ctx context.Context, r TrainRequest, progress func(TrainP
 			out.Stage = "Preparing the pictures"
 			if p.Stage == "denoiser" {
 				out.Stage = "Training"
-				out.HasLoss = p.Samples == nil // a report of samples repeats its step
+				out.HasLoss = true
 			}
 			progress(out)
 		})

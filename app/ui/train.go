@@ -195,7 +195,8 @@ func (p *trainPage) request() (TrainRequest, error) {
 	if r.LearningRate, err = strconv.ParseFloat(strings.TrimSpace(p.rate.Text), 64); err != nil || !(r.LearningRate > 0 && r.LearningRate <= 1) {
 		return r, fmt.Errorf("learning rate %q: a number such as 1e-4 is needed", p.rate.Text)
 	}
-	r.SampleEvery = max(r.Steps/10, 1)
+	// Each sample costs as much as some tens of steps.
+	r.SampleEvery = min(max(r.Steps/10, 20), r.Steps)
 	r.Resume = p.win.engine.Resumable(r.Output)
 	return r, nil
 }

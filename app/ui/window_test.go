@@ -29,7 +29,7 @@ func (q queue) post(f func()) { q <- f }
 // until runs what is posted until done says so.
 func (q queue) until(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(time.Minute)
 	for !done() {
 		select {
 		case f := <-q:

@@ -1,0 +1,142 @@
+//go:build !headless
+
+package ui
+
+import (
+	"fmt"
+	"image"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"latent/app/gallery"
+	"latent/app/pipeline"
+	"latent/app/trainer"
+	"latent/gpu"
+)
+
+// squares makes a folder of small pictures with captions.
+func squares(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for i, name := range []string{"red", "green", "blue"} {
+		img := image.NewNRGBA(image.Rect(0, 0, 32, 32))
+		for p := range 32 * 32 {
+			img.Pix[4*p+i], img.Pix[4*p+3] = uint8(255-p/8), 255
+		}
+		if err := gallery.Save(filepath.Join(dir, name+".png"), img, gallery.Recipe{}); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, name+".txt"), "a "+name+" square")
+	}
+	return dir
+}
+
+// tinyModel trains a model of a few thousand weights into dir.
+func tinyModel(t *testing.T, dir, pictures string) {
+	t.Helper()
+	config, err := trainer.ParseConfig(fmt.Appendf(nil, `
+output = %q
+skeleton = "../trainer/testdata/skeleton"
+[data]
+folder = %q
+resolution = 32
+[autoencoder]
+steps = 1
+batch_size = 2
+[denoiser]
+steps = 1
+batch_size = 2
+`, dir, pictures))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := pipeline.Start("auto", "f32")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if err := e.Do(t.Context(), func(dev *gpu.Device) error {
+		return trainer.Train(t.Context(), dev, config, false, nil)
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRealEngine goes the way of a person with the product's own engine: paint,
+// cancel, train, stop, go on, try the result.
+func TestRealEngine(t *testing.T) {
+	pictures := squares(t)
+	engine := NewEngine()
+	w, q := open(t, engine)
+	t.Cleanup(engine.Close)
+	w.settings.Device, w.settings.Precision = "auto", "f32"
+	tinyModel(t, filepath.Join(w.settings.Models, "tiny"), pictures)
+	w.readModels()
+	q.until(t, "the model is found", func() bool { return len(w.models) == 2 })
+	f := w.create.form
+	f.model.SetSelected("tiny")
+	f.prompt.SetText("a red square")
+	f.steps.set(3)
+	w.create.start()
+	q.until(t, "the picture is kept", idle(w))
+	if w.create.shown == nil {
+		t.Fatal(w.create.notice.message.Text)
+	}
+	if b := w.create.shown.Image.Bounds(); b.Dx() != 32 || b.Dy() != 32 {
+		t.Errorf("picture of %v, want 32 × 32", b)
+	}
+	if r, err := gallery.Read(w.create.shown.path); err != nil || r.Model != "tiny" || r.Prompt != "a red square" {
+		t.Errorf("kept recipe %+v, %v", r, err)
+	}
+	first := w.create.shown
+
+	f.steps.set(1000)
+	w.create.start()
+	q.until(t, "it paints", func() bool { return strings.HasPrefix(w.create.status.Text, "Step") })
+	if err := engine.Train(t.Context(), TrainRequest{}, nil); err != ErrBusy {
+		t.Errorf("a training beside it gave %v, want ErrBusy", err)
+	}
+	w.escape()
+	q.until(t, "it has stopped", func() bool { return w.create.cancel == nil })
+	if w.create.shown != first || w.create.status.Text != "Cancelled" {
+		t.Errorf("after Esc, status is %q: %s", w.create.status.Text, w.create.notice.message.Text)
+	}
+
+	p := w.train
+	p.folder.SetText(pictures)
+	p.base.SetSelected("tiny")
+	p.name.SetText("squares")
+	p.prompt.SetText("a red square")
+	p.steps.set(12)
+	p.batch.set(2)
+	p.run()
+	q.until(t, "the first losses are drawn", func() bool { return len(p.chart.curve.raw) > 1 || p.cancel == nil })
+	if p.cancel == nil {
+		t.Fatal(p.status.Text, len(p.chart.curve.raw), p.notice.message.Text)
+	}
+	p.abort()
+	q.until(t, "the training has stopped", func() bool { return p.cancel == nil })
+	if p.start.Text != "Continue training" || p.notice.Visible() {
+		t.Fatalf("after Stop the button says %q: %s", p.start.Text, p.notice.message.Text)
+	}
+	p.run()
+	q.until(t, "the training has ended", func() bool { return p.cancel == nil && len(w.models) == 3 || p.notice.Visible() })
+	if p.notice.Visible() {
+		t.Fatal(p.notice.message.Text)
+	}
+	if p.chart.curve.first < 2 || len(p.samples.items) == 0 {
+		t.Errorf("went on from step %d with %d samples: it must not begin anew", p.chart.curve.first, len(p.samples.items))
+	}
+	if _, err := os.Stat(filepath.Join(w.settings.Models, "squares", "model_index.json")); err != nil {
+		t.Error(err)
+	}
+	f.model.SetSelected("squares")
+	f.steps.set(2)
+	w.create.start()
+	q.until(t, "the new model has painted", func() bool { return w.create.shown != first && idle(w)() || w.create.notice.Visible() })
+	if w.create.notice.Visible() {
+		t.Fatal(w.create.notice.message.Text)
+	}
+}
