@@ -69,7 +69,7 @@ func (p *prefetcher) get(k int) (batch, error) {
 	if p.next < 0 {
 		p.next = k
 		p.results = make(chan loaded, 2)
-		go func() {
+		go func(k int) {
 			for ; p.ctx.Err() == nil; k++ {
 				b, err := p.load(k)
 				select {
@@ -77,7 +77,7 @@ func (p *prefetcher) get(k int) (batch, error) {
 				case <-p.ctx.Done():
 				}
 			}
-		}()
+		}(k)
 	}
 	if k != p.next {
 		return p.load(k)

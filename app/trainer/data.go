@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"sync"
 
 	"latent/app/pictures"
 	"latent/assets/postcard"
@@ -122,8 +123,10 @@ func toFloat(dst []float32, rgb []uint8) {
 	}
 }
 
-// shuffled is an endless sequence of shuffled passes over n items.
+// shuffled is an endless sequence of shuffled passes over n items: item k is a
+// function of seed and k alone, whoever asks.
 type shuffled struct {
+	mu    sync.Mutex // a batch may be loaded ahead and for the present step at once
 	seed  uint64
 	n     int
 	epoch int
@@ -131,6 +134,8 @@ type shuffled struct {
 }
 
 func (s *shuffled) at(k int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if e := k / s.n; s.perm == nil || e != s.epoch {
 		s.epoch = e
 		s.perm = noise.NewRand(s.seed + uint64(e)*0x9E3779B97F4A7C15).Perm(s.n)
