@@ -30,7 +30,6 @@ import (
 // Model is an open text-to-image model. It belongs to its device's goroutine.
 type Model struct {
 	Name string
-	Hash string // SHA-256 of the U-Net's weights, hexadecimal; empty for a model in training
 
 	Vocabulary textencoder.Vocabulary // the tokenizer's files
 	Tokenizer  *textencoder.Tokenizer

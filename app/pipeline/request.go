@@ -91,13 +91,9 @@ func (r Request) Validate(m *library.Model) error {
 }
 
 func (r Request) recipe(m *library.Model, k int) gallery.Recipe {
-	hash := m.Hash
-	if len(hash) > 10 {
-		hash = hash[:10] // as AUTOMATIC1111 writes it
-	}
 	return gallery.Recipe{
 		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Sampler: strings.ToUpper(r.Sampler),
 		CFGScale: r.Guidance, Seed: int64(r.Seed + uint64(k)), Width: r.Width, Height: r.Height,
-		Model: m.Name, ModelHash: hash, RNG: r.RNG, Eta: r.Eta,
+		Model: m.Name, RNG: r.RNG, Eta: r.Eta,
 	}
 }
