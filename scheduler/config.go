@@ -235,3 +235,7 @@ func oneOf(key, value string, choices ...string) error {
 	}
 	return fmt.Errorf("scheduler config: %s is %q, must be one of %s", key, value, strings.Join(choices, ", "))
 }
+
+// sigmas returns the name of the schedule by which σ falls, ScheduleKarras, …; empty if
+// it is as the timesteps have it.
+func (c Config) sigmas() string { return "" }

@@ -113,9 +113,9 @@ func FuzzParseConfig(f *testing.F) {
 		if cfg.NumTrainTimesteps > 2000 {
 			return // valid, but slow
 		}
-		for _, name := range Samplers() {
+		for _, sampler := range Samplers() {
 			for _, n := range []int{1, 3} {
-				steps, err := New(name, cfg, n, 1)
+				steps, err := New(Options{Sampler: sampler.Name, Steps: n, Eta: 1}, cfg)
 				if err == nil {
 					checkFinite(t, steps)
 				}

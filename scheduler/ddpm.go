@@ -2,7 +2,7 @@ package scheduler
 
 import "math"
 
-// DDPM is ancestral sampling (Ho et al. 2020, algorithm 2), over n of the T
+// ddpm is ancestral sampling (Ho et al. 2020, algorithm 2), over n of the T
 // timesteps: with t' the timestep after t,
 //
 //	α = ᾱ_t/ᾱ_{t'},  β = 1−α
@@ -10,20 +10,20 @@ import "math"
 //	s² = β·(1−ᾱ_{t'})/(1−ᾱ_t)  (fixed_small)  or  β  (fixed_large)
 //
 // The last step ends at ᾱ = 1. No noise is added at t = 0. eta has no part.
-func DDPM(s *Schedule, n int, _ float64) ([]Step, error) {
-	large, err := largeVariance(s.cfg.VarianceType)
+func ddpm(p *plan) ([]Step, error) {
+	large, err := largeVariance(p.cfg.VarianceType)
 	if err != nil {
 		return nil, err
 	}
-	timesteps, err := s.samplingTimesteps(n, SpacingLeading)
+	timesteps, err := p.samplingTimesteps()
 	if err != nil {
 		return nil, err
 	}
-	steps := make([]Step, n)
+	steps := make([]Step, len(timesteps))
 	for i, t := range timesteps {
-		alphaBar, prev := s.alphaBar[t], 1.0
-		if i+1 < n {
-			prev = s.alphaBar[timesteps[i+1]]
+		alphaBar, prev := p.alphaBar[t], 1.0
+		if i+1 < len(timesteps) {
+			prev = p.alphaBar[timesteps[i+1]]
 		}
 		alpha := alphaBar / prev
 		beta := 1 - alpha
@@ -35,7 +35,7 @@ func DDPM(s *Schedule, n int, _ float64) ([]Step, error) {
 			variance = 0
 		}
 
-		steps[i] = newStep(s, t)
+		steps[i] = newStep(p.Schedule, t)
 		steps[i].update(
 			math.Sqrt(prev)*beta/(1-alphaBar),
 			linear{X: math.Sqrt(alpha) * (1 - prev) / (1 - alphaBar)},

@@ -14,7 +14,7 @@ func Example() {
 	cfg.PredictionType = scheduler.PredictSample
 	model := func(x, timestep float64) float64 { return 0.5 }
 
-	steps, err := scheduler.New("ddim", cfg, 4, 0)
+	steps, err := scheduler.New(scheduler.Options{Sampler: "ddim", Steps: 4}, cfg)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -104,7 +104,7 @@ func TestTrajectories(t *testing.T) {
 	const tolerance = 1e-5
 	for _, g := range readGoldens(t).Trajectories {
 		cfg := mustParse(t, g.Config)
-		steps, err := New(g.Sampler, cfg, g.Steps, g.Eta)
+		steps, err := New(Options{Sampler: g.Sampler, Steps: g.Steps, Eta: g.Eta}, cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

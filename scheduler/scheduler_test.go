@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -32,20 +33,20 @@ func TestEveryNumberOfSteps(t *testing.T) {
 				cfg.StepsOffset = 0
 				cfg.PredictionType, cfg.TimestepSpacing, cfg.RescaleBetasZeroSNR = prediction, spacing, zeroSNR
 				for n := 1; n <= 40; n++ {
-					for _, name := range Samplers() {
-						steps, err := New(name, cfg, n, 1)
+					for _, sampler := range Samplers() {
+						steps, err := New(Options{Sampler: sampler.Name, Steps: n, Eta: 1}, cfg)
 						if err != nil {
 							if prediction == PredictEpsilon && zeroSNR && strings.Contains(err.Error(), "pure noise") {
 								continue // x̂0 is not defined there
 							}
-							t.Fatalf("%s, %s, %q, %d steps: %v", name, prediction, spacing, n, err)
+							t.Fatalf("%s, %s, %q, %d steps: %v", sampler.Name, prediction, spacing, n, err)
 						}
 						if len(steps) != n {
-							t.Fatalf("%s gives %d steps, want %d", name, len(steps), n)
+							t.Fatalf("%s gives %d steps, want %d", sampler.Name, len(steps), n)
 						}
 						checkFinite(t, steps)
 						if !slices.IsSortedFunc(steps, func(a, b Step) int { return int(b.Timestep - a.Timestep) }) {
-							t.Fatalf("%s, %q, %d steps: timesteps do not fall", name, spacing, n)
+							t.Fatalf("%s, %q, %d steps: timesteps do not fall", sampler.Name, spacing, n)
 						}
 					}
 				}
@@ -62,28 +63,78 @@ func TestNewErrors(t *testing.T) {
 		return cfg
 	}
 	for _, tt := range []struct {
-		name  string
-		cfg   Config
-		steps int
-		eta   float64
-		want  string
+		Options
+		cfg  Config
+		want string
 	}{
-		{"unipc", valid, 20, 0, "choose one of ddim, ddpm"},
-		{"", valid, 20, 0, "choose one of ddim, ddpm"},
-		{"ddim", valid, 0, 0, "steps is 0, must be 1 to 1000"},
-		{"ddim", valid, -1, 0, "must be 1 to 1000"},
-		{"ddim", valid, 1001, 0, "must be 1 to 1000"},
-		{"ddim", valid, 1000, 0, "choose fewer steps"},
-		{"ddim", valid, 20, -0.1, "eta is -0.1, must be 0 to 1"},
-		{"ddim", valid, 20, math.NaN(), "must be 0 to 1"},
-		{"ddim", Config{}, 20, 0, "num_train_timesteps"},
-		{"ddim", with(func(c *Config) { c.BetaStart, c.BetaEnd = 0.9, 0.9 }), 20, 0, "betas are too large"},
-		{"ddpm", with(func(c *Config) { c.VarianceType = "learned" }), 20, 0, "fixed_small, fixed_large"},
-		{"ddim", with(func(c *Config) { c.RescaleBetasZeroSNR, c.TimestepSpacing = true, SpacingTrailing }), 20, 0, "epsilon cannot start from pure noise"},
+		{Options{Sampler: "fancy", Steps: 20}, valid, "choose one of ddim, ddpm"},
+		{Options{Sampler: "ddim karras", Steps: 20}, valid, "ddim has no schedule karras: choose one of automatic, "},
+		{Options{Schedule: "wild", Steps: 20}, valid, "choose one of automatic, "},
+		{Options{}, valid, "steps is 0, must be 1 to 1000"},
+		{Options{Steps: -1}, valid, "must be 1 to 1000"},
+		{Options{Steps: 1001}, valid, "must be 1 to 1000"},
+		{Options{Steps: 1000}, valid, "choose fewer steps"},
+		{Options{Steps: 20, Eta: -0.1}, valid, "eta is -0.1, must be 0 to 1"},
+		{Options{Steps: 20, Eta: math.NaN()}, valid, "must be 0 to 1"},
+		{Options{Steps: 20, Strength: 1.5}, valid, "strength is 1.5, must be 0 to 1"},
+		{Options{Steps: 20, Strength: math.NaN()}, valid, "must be 0 to 1"},
+		{Options{Steps: 10, Strength: 0.07}, valid, "choose a strength of 0.1 or 15 steps"},
+		{Options{Steps: 10, Strength: 1e-9}, valid, "choose a strength of 0.1"},
+		{Options{Steps: 20}, Config{}, "num_train_timesteps"},
+		{Options{Steps: 20}, with(func(c *Config) { c.BetaStart, c.BetaEnd = 0.9, 0.9 }), "betas are too large"},
+		{Options{Sampler: "ddpm", Steps: 20}, with(func(c *Config) { c.VarianceType = "learned" }), "fixed_small, fixed_large"},
+		{Options{Steps: 20}, with(func(c *Config) { c.RescaleBetasZeroSNR, c.TimestepSpacing = true, SpacingTrailing }), "epsilon cannot start from pure noise"},
 	} {
-		_, err := New(tt.name, tt.cfg, tt.steps, tt.eta)
+		_, err := New(tt.Options, tt.cfg)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s, %d steps, eta %g: error is %v, want one line with %q", tt.name, tt.steps, tt.eta, err, tt.want)
+			t.Errorf("%+v: error is %v, want one line with %q", tt.Options, err, tt.want)
+		}
+	}
+}
+
+// TestFind: a sampler is found by what it is called here, in AUTOMATIC1111 and in
+// ComfyUI.
+func TestFind(t *testing.T) {
+	for _, s := range Samplers() {
+		for _, text := range []string{s.Name, s.Label, strings.ToUpper(s.Name), strings.ToLower(s.Label), s.Label + " SGM Uniform"} {
+			if got, _, err := FindSampler(text); err != nil || got.Name != s.Name {
+				t.Errorf("%q is sampler %q, %v; want %q", text, got.Name, err, s.Name)
+			}
+		}
+		if s.Schedules[0] != ScheduleAutomatic {
+			t.Errorf("%s: the first schedule is %s, want automatic", s.Name, s.Schedules[0])
+		}
+	}
+	for _, s := range Schedules() {
+		for _, text := range []string{s.Name, s.Label, strings.ToUpper(s.Name)} {
+			if got, err := FindSchedule(text); err != nil || got != s {
+				t.Errorf("%q is schedule %q, %v; want %q", text, got.Name, err, s.Name)
+			}
+		}
+	}
+	for class, name := range classes {
+		if _, _, err := FindSampler(name); err != nil {
+			t.Errorf("%s: %v", class, err)
+		}
+	}
+}
+
+// TestStrength: image-to-image runs the end of the trajectory.
+func TestStrength(t *testing.T) {
+	for _, tt := range []struct {
+		strength float64
+		want     int
+	}{{0, 20}, {1, 20}, {0.75, 15}, {0.5, 10}, {0.99, 19}, {0.05, 1}} {
+		all, err := New(Options{Steps: 20}, StableDiffusion())
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps, err := New(Options{Steps: 20, Strength: tt.strength}, StableDiffusion())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(steps, all[20-tt.want:]) {
+			t.Errorf("strength %g: steps are not the last %d", tt.strength, tt.want)
 		}
 	}
 }
@@ -94,11 +145,11 @@ func TestNewErrors(t *testing.T) {
 func TestPerfectModel(t *testing.T) {
 	const x0 = 0.7
 	for _, prediction := range []string{PredictEpsilon, PredictVelocity, PredictSample} {
-		for _, name := range Samplers() {
+		for _, sampler := range Samplers() {
 			cfg := StableDiffusion()
 			cfg.PredictionType, cfg.SetAlphaToOne = prediction, true
 			schedule := mustSchedule(t, cfg)
-			steps, err := New(name, cfg, 20, 0.5)
+			steps, err := New(Options{Sampler: sampler.Name, Steps: 20, Eta: 0.5}, cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,10 +165,10 @@ func TestPerfectModel(t *testing.T) {
 			}
 			sample(steps, []float64{1.5}, oracle, noise, func(i int, x, predicted []float64) {
 				if !near(predicted[0], x0, 1e-9) {
-					t.Errorf("%s, %s, step %d: x̂0 is %g, want %g", name, prediction, i, predicted[0], x0)
+					t.Errorf("%s, %s, step %d: x̂0 is %g, want %g", sampler.Name, prediction, i, predicted[0], x0)
 				}
 				if i == len(steps)-1 && !near(x[0], x0, 1e-9) {
-					t.Errorf("%s, %s: ends at %g, want %g", name, prediction, x[0], x0)
+					t.Errorf("%s, %s: ends at %g, want %g", sampler.Name, prediction, x[0], x0)
 				}
 			})
 		}
@@ -180,14 +231,14 @@ func TestClipStaysSeparate(t *testing.T) {
 	cfg := StableDiffusion()
 	for _, clip := range []bool{false, true} {
 		cfg.ClipSample = clip
-		for _, name := range Samplers() {
-			steps, err := New(name, cfg, 5, 0)
+		for _, sampler := range Samplers() {
+			steps, err := New(Options{Sampler: sampler.Name, Steps: 5}, cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for i, s := range steps {
 				if (s.Clip != 0) != clip || (len(s.Denoised) > 0) != clip {
-					t.Errorf("%s, clip_sample %v, step %d: %+v", name, clip, i, s)
+					t.Errorf("%s, clip_sample %v, step %d: %+v", sampler.Name, clip, i, s)
 				}
 			}
 		}

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 )
@@ -14,12 +15,14 @@ import (
 //	trailing: round(T − i·T/n) − 1      the first is T−1
 //	linspace: round(i·(T−1)/(n−1))      both ends; a single step starts at T−1
 func (s *Schedule) Timesteps(n int, spacing string) ([]int, error) {
+	return s.spaced(n, cmp.Or(s.cfg.TimestepSpacing, spacing))
+}
+
+// spaced returns Timesteps of the given spacing, whatever the config says.
+func (s *Schedule) spaced(n int, spacing string) ([]int, error) {
 	total := s.Len()
 	if n < 1 || n > total {
 		return nil, fmt.Errorf("steps is %d, must be 1 to %d", n, total)
-	}
-	if s.cfg.TimestepSpacing != "" {
-		spacing = s.cfg.TimestepSpacing
 	}
 	// The distance of trailing timesteps as numpy's arange rounds it: which way
 	// a half is rounded hangs on it.
@@ -46,15 +49,17 @@ func (s *Schedule) Timesteps(n int, spacing string) ([]int, error) {
 	return timesteps, nil
 }
 
-// samplingTimesteps returns n timesteps that the model's prediction type can
-// start from: dividing by √ᾱ = 0, x̂0 of an ε prediction would be infinite.
-func (s *Schedule) samplingTimesteps(n int, spacing string) ([]int, error) {
-	timesteps, err := s.Timesteps(n, spacing)
+// samplingTimesteps returns the whole timesteps of the plan, without the skipped
+// ones, or an error if the model's prediction type cannot start from the first:
+// dividing by √ᾱ = 0, x̂0 of an ε prediction would be infinite.
+func (p *plan) samplingTimesteps() ([]int, error) {
+	timesteps, err := p.spaced(p.n, cmp.Or(p.spacing, SpacingLeading))
 	if err != nil {
 		return nil, err
 	}
-	if s.cfg.PredictionType == PredictEpsilon && s.alphaBar[timesteps[0]] == 0 {
-		return nil, fmt.Errorf("a model of prediction_type epsilon cannot start from pure noise (timestep %d with rescale_betas_zero_snr): choose leading timestep_spacing or turn the rescaling off", timesteps[0])
+	timesteps = timesteps[p.skip:]
+	if p.cfg.PredictionType == PredictEpsilon && p.alphaBar[timesteps[0]] == 0 {
+		return nil, fmt.Errorf("a model of prediction_type epsilon cannot start from pure noise (timestep %d with rescale_betas_zero_snr): choose schedule %s or turn the rescaling off", timesteps[0], ScheduleDDIMUniform)
 	}
 	return timesteps, nil
 }

@@ -25,7 +25,7 @@ func Generate(ctx context.Context, m *library.Model, req Request, progress func(
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	steps, err := scheduler.New(req.Sampler, m.Scheduler, req.Steps, req.Eta)
+	steps, err := scheduler.New(req.schedule(), m.Scheduler)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func TestTrajectoryEqualsDiffusers(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				g := &generation{Model: m, req: goldenRequest}
 				var err error
-				if g.steps, err = scheduler.New(c.sampler, m.Scheduler, g.req.Steps, c.eta); err != nil {
+				if g.steps, err = scheduler.New(scheduler.Options{Sampler: c.sampler, Steps: g.req.Steps, Eta: c.eta}, m.Scheduler); err != nil {
 					t.Fatal(err)
 				}
 				g.cond = g.encode()

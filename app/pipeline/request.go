@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	"math"
-	"strings"
 	"time"
 
 	"latent/app/gallery"
@@ -20,8 +19,8 @@ type Request struct {
 	Prompt, Negative string
 	Steps            int
 	Guidance         float64 // classifier-free guidance scale; 1 or less runs without
-	Sampler          string  // "" is ddim
-	Eta              float64 // share of fresh noise of DDIM
+	Sampler          string  // name or label of scheduler.Samplers; "" is ddim
+	Eta              float64 // share of fresh noise; 0 is the sampler's own
 	Seed             uint64  // of the first picture; picture k takes Seed+k
 	RNG              string  // "" is cpu
 	Width, Height    int     // pixels
@@ -86,13 +85,19 @@ func (r Request) Validate(m *library.Model) error {
 	if _, err := noise.Open(r.RNG, 0); err != nil {
 		return err
 	}
-	_, err := scheduler.New(r.Sampler, m.Scheduler, r.Steps, r.Eta)
+	_, err := scheduler.New(r.schedule(), m.Scheduler)
 	return err
 }
 
+// schedule is what the scheduler is asked for.
+func (r Request) schedule() scheduler.Options {
+	return scheduler.Options{Sampler: r.Sampler, Steps: r.Steps, Eta: r.Eta}
+}
+
 func (r Request) recipe(m *library.Model, k int) gallery.Recipe {
+	sampler, _, _ := scheduler.FindSampler(r.Sampler) // which Validate has found
 	return gallery.Recipe{
-		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Sampler: strings.ToUpper(r.Sampler),
+		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Sampler: sampler.Label,
 		CFGScale: r.Guidance, Seed: int64(r.Seed + uint64(k)), Width: r.Width, Height: r.Height,
 		Model: m.Name, RNG: r.RNG, Eta: r.Eta,
 	}

@@ -122,10 +122,9 @@ func (l *Latent) Devices() []string { return append([]string{"auto"}, gpu.Driver
 
 // Samplers lists the scheduler's, as recipes spell them.
 func (l *Latent) Samplers() []string {
-	names := scheduler.Samplers()
-	out := make([]string, 0, len(names))
-	for _, n := range names {
-		out = append(out, strings.ToUpper(n))
+	var out []string
+	for _, s := range scheduler.Samplers() {
+		out = append(out, s.Label)
 	}
 	if i := indexFold(out, "DDIM"); i > 0 {
 		out[0], out[i] = out[i], out[0]
@@ -157,7 +156,7 @@ func (l *Latent) Generate(ctx context.Context, r Request, progress func(Progress
 		return err
 	}
 	req := pipeline.Request{
-		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Guidance: r.Guidance, Sampler: strings.ToLower(r.Sampler),
+		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Guidance: r.Guidance, Sampler: r.Sampler,
 		Width: r.Width, Height: r.Height, Count: 1, Preview: max(1, r.Steps/10),
 	}
 	var begun time.Time // of the second step: the first one also opens the model
