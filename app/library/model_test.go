@@ -16,6 +16,13 @@ import (
 	"latent/gpu/safetensors"
 )
 
+// The files of python's parts.
+const (
+	textWeights = "text_encoder/model.safetensors"
+	unetWeights = "unet/diffusion_pytorch_model.safetensors"
+	vaeWeights  = "vae/diffusion_pytorch_model.safetensors"
+)
+
 // python is a model that diffusers and transformers wrote.
 const python = "../pipeline/testdata/model"
 
@@ -215,12 +222,12 @@ func TestOpenErrors(t *testing.T) {
 			if err := os.Mkdir(dir, 0o755); err != nil {
 				t.Fatal(err)
 			}
-		}, "text_encoder/config.json is missing: this is not a whole diffusers model folder"},
+		}, "unet/config.json is missing: this is not a whole diffusers model folder"},
 		{"no unet config", remove("unet/config.json"), "unet/config.json is missing: this is not a whole diffusers model folder"},
 		{"no scheduler", remove("scheduler"), "scheduler/scheduler_config.json is missing: this is not a whole diffusers model folder"},
 		{"no tokenizer", remove("tokenizer"), "tokenizer folder is missing: this is not a whole diffusers model folder"},
 		{"tokenizer without vocabulary", remove("tokenizer/tokenizer.json"), "tokenizer: vocab.json: file does not exist"},
-		{"no weights", remove(vaeWeights), "vae/diffusion_pytorch_model.safetensors: no such file or directory"},
+		{"no weights", remove(vaeWeights), "vae/diffusion_pytorch_model.safetensors: file does not exist"},
 		{"bad json", write("unet/config.json", "{"), "unet/config.json: U-Net config: unexpected end of JSON input"},
 		{"another model's scheduler", write("scheduler/scheduler_config.json", `{"_class_name":"FlowMatchEulerDiscreteScheduler"}`),
 			"scheduler/scheduler_config.json: scheduler config: FlowMatchEulerDiscreteScheduler is for flow-matching models (SD 3, Flux), which are not supported"},

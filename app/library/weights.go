@@ -1,0 +1,155 @@
+package library
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"latent/gpu/nn"
+	"latent/gpu/safetensors"
+)
+
+// tensors are those of an open file, or of several that belong together.
+type tensors interface {
+	nn.Source
+	Close() error
+}
+
+// weightFiles finds the files that hold a part's weights in a diffusers folder:
+// stem.safetensors, a variant of it such as stem.fp16.safetensors, or the shards
+// that stem.safetensors.index.json lists.
+func weightFiles(folder fs.FS, dir, stem string) ([]string, error) {
+	plain := path.Join(dir, stem+".safetensors")
+	if has(folder, plain) {
+		return []string{plain}, nil
+	}
+	for _, pattern := range []string{stem + ".fp16.safetensors", stem + ".*.safetensors"} {
+		found, _ := fs.Glob(folder, path.Join(dir, pattern))
+		found = slices.DeleteFunc(found, func(name string) bool { return strings.Contains(name, "-of-") })
+		if len(found) > 0 {
+			return found[:1], nil
+		}
+	}
+	if found, _ := fs.Glob(folder, path.Join(dir, stem+".safetensors.index*.json")); len(found) > 0 {
+		return shardNames(folder, found[0])
+	}
+	return nil, &fs.PathError{Op: "open", Path: plain, Err: fs.ErrNotExist}
+}
+
+// shardNames reads the index of a model that is cut into several files.
+func shardNames(folder fs.FS, name string) ([]string, error) {
+	data, err := fs.ReadFile(folder, name)
+	if err != nil {
+		return nil, err
+	}
+	var index struct {
+		Map map[string]string `json:"weight_map"`
+	}
+	if err := json.Unmarshal(data, &index); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	files := map[string]bool{}
+	for _, file := range index.Map {
+		if file != path.Base(file) {
+			return nil, fmt.Errorf("%s: %.100q is not a file beside it", name, file)
+		}
+		files[path.Join(path.Dir(name), file)] = true
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s: no weight_map", name)
+	}
+	return slices.Sorted(maps.Keys(files)), nil
+}
+
+// openPart opens a part's weights in a folder; root is its path, "" inside a
+// file system.
+func openPart(folder fs.FS, root, dir, stem string) (f tensors, name string, err error) {
+	names, err := weightFiles(folder, dir, stem)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s/%s.safetensors: %w", dir, stem, unwrapPath(err))
+	}
+	var files []tensors
+	for _, name := range names {
+		f, err := openWeights(folder, root, name)
+		if err != nil {
+			for _, f := range files {
+				f.Close()
+			}
+			return nil, "", fmt.Errorf("%s: %w", name, unwrapPath(err))
+		}
+		files = append(files, f)
+	}
+	if len(files) == 1 {
+		return files[0], names[0], nil
+	}
+	return join(files), dir, nil
+}
+
+func openWeights(folder fs.FS, root, name string) (tensors, error) {
+	if root == "" {
+		data, err := fs.ReadFile(folder, name)
+		if err != nil {
+			return nil, err
+		}
+		return safetensors.Parse(data)
+	}
+	return openFile(filepath.Join(root, filepath.FromSlash(name)))
+}
+
+// openFile opens a file of weights; the error is without its path.
+func openFile(path string) (tensors, error) {
+	if info, err := os.Stat(path); err != nil {
+		return nil, unwrapPath(err)
+	} else if info.IsDir() {
+		return nil, errors.New("is a folder")
+	}
+	f, err := safetensors.Open(path)
+	if err != nil {
+		if inner := errors.Unwrap(err); inner != nil {
+			err = inner
+		}
+		return nil, err
+	}
+	return f, nil
+}
+
+// shards are several files as one.
+type shards struct {
+	files []tensors
+	home  map[string]tensors
+}
+
+func join(files []tensors) *shards {
+	s := &shards{files, map[string]tensors{}}
+	for _, f := range files {
+		for _, name := range f.Names() {
+			s.home[name] = f
+		}
+	}
+	return s
+}
+
+func (s *shards) Names() []string { return slices.Sorted(maps.Keys(s.home)) }
+
+func (s *shards) Get(name string) (safetensors.View, bool) {
+	f, ok := s.home[name]
+	if !ok {
+		return safetensors.View{}, false
+	}
+	return f.Get(name)
+}
+
+func (s *shards) Close() error {
+	var errs []error
+	for _, f := range s.files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
