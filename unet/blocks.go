@@ -46,7 +46,7 @@ func (b *DownBlock2D) forward(m *Model, x, temb, cond *gpu.Tensor) (*gpu.Tensor,
 		residuals = append(residuals, x)
 	}
 	for _, d := range b.Downsamplers {
-		x = d.Conv.Forward(x)
+		x = m.block(d, func(xs ...*gpu.Tensor) *gpu.Tensor { return d.Conv.Forward(xs[0]) }, x)
 		residuals = append(residuals, x)
 	}
 	return x, residuals
@@ -119,7 +119,7 @@ func (b *UpBlock2D) forward(m *Model, x *gpu.Tensor, residuals []*gpu.Tensor, te
 	}
 	for _, u := range b.Upsamplers {
 		next := residuals[len(residuals)-1]
-		x = m.block(func(xs ...*gpu.Tensor) *gpu.Tensor {
+		x = m.block(u, func(xs ...*gpu.Tensor) *gpu.Tensor {
 			return u.Conv.Forward(cropTo(gpu.Upsample2x(xs[0]), next.Dim(1), next.Dim(2)))
 		}, x)
 	}
@@ -128,7 +128,7 @@ func (b *UpBlock2D) forward(m *Model, x *gpu.Tensor, residuals []*gpu.Tensor, te
 
 // resnet applies r to the channels of parts side by side.
 func (m *Model) resnet(r *nn.ResnetBlock2D, temb *gpu.Tensor, parts ...*gpu.Tensor) *gpu.Tensor {
-	return m.block(func(xs ...*gpu.Tensor) *gpu.Tensor {
+	return m.block(r, func(xs ...*gpu.Tensor) *gpu.Tensor {
 		x := xs[1]
 		if len(xs) > 2 {
 			x = gpu.Concat(xs[1:]...)
@@ -138,7 +138,7 @@ func (m *Model) resnet(r *nn.ResnetBlock2D, temb *gpu.Tensor, parts ...*gpu.Tens
 }
 
 func (m *Model) attend(t *Transformer2D, x, cond *gpu.Tensor) *gpu.Tensor {
-	return m.block(func(xs ...*gpu.Tensor) *gpu.Tensor { return t.Forward(xs[0], xs[1]) }, x, cond)
+	return m.block(t, func(xs ...*gpu.Tensor) *gpu.Tensor { return t.Forward(xs[0], xs[1]) }, x, cond)
 }
 
 // cropTo cuts x to height h and width w, where doubling the rounded-up half of

@@ -20,6 +20,8 @@ type Model struct {
 	// Checkpoint recomputes each block in the backward pass instead of keeping
 	// its intermediate tensors: memory for time.
 	Checkpoint bool
+	// Rescue, if not nil, watches over the blocks.
+	Rescue *nn.Rescue
 
 	ConvIn         *nn.Conv2d         `key:"conv_in"`
 	TimeEmbedding  *TimestepEmbedding `key:"time_embedding"`
@@ -87,7 +89,7 @@ func (m *Model) Forward(x *gpu.Tensor, t []float32, cond *gpu.Tensor, added *Add
 	return x.Device().Scope1(func() *gpu.Tensor {
 		temb := m.embedTime(x, t, cond, added)
 
-		h := m.ConvIn.Forward(x)
+		h := m.block(m.ConvIn, func(xs ...*gpu.Tensor) *gpu.Tensor { return m.ConvIn.Forward(xs[0]) }, x)
 		residuals := []*gpu.Tensor{h}
 		for _, down := range m.DownBlocks {
 			var rs []*gpu.Tensor
@@ -102,8 +104,16 @@ func (m *Model) Forward(x *gpu.Tensor, t []float32, cond *gpu.Tensor, added *Add
 		for _, up := range m.UpBlocks {
 			h, residuals = up.forward(m, h, residuals, temb, cond)
 		}
-		return m.ConvOut.Forward(m.ConvNormOut.ForwardSiLU(h))
+		return m.block(&end{m.ConvOut, m.ConvNormOut}, func(xs ...*gpu.Tensor) *gpu.Tensor {
+			return m.ConvOut.Forward(m.ConvNormOut.ForwardSiLU(xs[0]))
+		}, h)
 	})
+}
+
+// end is the last norm and convolution, as one block.
+type end struct {
+	Conv *nn.Conv2d    `key:""` // first: it gives the block its name
+	Norm *nn.GroupNorm `key:"norm"`
 }
 
 // embedTime is the vector [N,T] that every residual block adds, after its
@@ -126,11 +136,14 @@ func (m *Model) embedTime(x *gpu.Tensor, t []float32, cond *gpu.Tensor, added *A
 	return gpu.Apply(gpu.SiLU, emb)
 }
 
-// block runs one residual block or transformer: without gradients its
+// block runs one part, a residual block or transformer: without gradients its
 // temporaries are freed at its end, with m.Checkpoint also in training.
-func (m *Model) block(f func(xs ...*gpu.Tensor) *gpu.Tensor, xs ...*gpu.Tensor) *gpu.Tensor {
+func (m *Model) block(part any, f func(xs ...*gpu.Tensor) *gpu.Tensor, xs ...*gpu.Tensor) *gpu.Tensor {
 	return xs[0].Device().Scope1(func() *gpu.Tensor {
-		if m.Checkpoint {
+		switch {
+		case m.Rescue != nil:
+			return m.Rescue.Run(part, f, xs...)
+		case m.Checkpoint:
 			return gpu.Checkpoint(f, xs...)
 		}
 		return f(xs...)
