@@ -119,21 +119,21 @@ func newMidBlock(cfg Config) *MidBlock {
 }
 
 func (e *Encoder) forward(m *Model, x *gpu.Tensor) *gpu.Tensor {
-	h := e.ConvIn.Forward(x)
+	h := m.conv(e.ConvIn, x)
 	for _, b := range e.DownBlocks {
 		h = b.forward(m, h)
 	}
 	h = e.MidBlock.forward(m, h)
-	return e.ConvOut.Forward(e.ConvNormOut.ForwardSiLU(h))
+	return m.finish(e.ConvNormOut, e.ConvOut, h)
 }
 
 func (d *Decoder) forward(m *Model, z *gpu.Tensor) *gpu.Tensor {
-	h := d.ConvIn.Forward(z)
+	h := m.conv(d.ConvIn, z)
 	h = d.MidBlock.forward(m, h)
 	for _, b := range d.UpBlocks {
 		h = b.forward(m, h)
 	}
-	return d.ConvOut.Forward(d.ConvNormOut.ForwardSiLU(h))
+	return m.finish(d.ConvNormOut, d.ConvOut, h)
 }
 
 func (b *Block) forward(m *Model, x *gpu.Tensor) *gpu.Tensor {
@@ -141,10 +141,10 @@ func (b *Block) forward(m *Model, x *gpu.Tensor) *gpu.Tensor {
 		x = m.resnet(r, x)
 	}
 	for _, s := range b.Downsamplers {
-		x = m.block(x, s.Conv.Forward)
+		x = m.block(s, x, func(x *gpu.Tensor) *gpu.Tensor { return m.run(band{conv: s.Conv}, x) })
 	}
 	for _, s := range b.Upsamplers {
-		x = m.block(x, func(x *gpu.Tensor) *gpu.Tensor { return s.Conv.Forward(gpu.Upsample2x(x)) })
+		x = m.block(s, x, func(x *gpu.Tensor) *gpu.Tensor { return m.run(band{conv: s.Conv, double: true}, x) })
 	}
 	return x
 }
@@ -152,13 +152,9 @@ func (b *Block) forward(m *Model, x *gpu.Tensor) *gpu.Tensor {
 func (b *MidBlock) forward(m *Model, x *gpu.Tensor) *gpu.Tensor {
 	x = m.resnet(b.Resnets[0], x)
 	for _, a := range b.Attentions {
-		x = m.block(x, a.Forward)
+		x = m.block(a, x, a.Forward)
 	}
 	return m.resnet(b.Resnets[1], x)
-}
-
-func (m *Model) resnet(r *nn.ResnetBlock2D, x *gpu.Tensor) *gpu.Tensor {
-	return m.block(x, func(x *gpu.Tensor) *gpu.Tensor { return r.Forward(x, nil) })
 }
 
 // Forward maps x[N,h,w,C] to the same shape.
@@ -166,4 +162,46 @@ func (a *SpatialAttention) Forward(x *gpu.Tensor) *gpu.Tensor {
 	n, h, w, c := x.Dim(0), x.Dim(1), x.Dim(2), x.Dim(3)
 	tokens := gpu.Reshape(a.GroupNorm.Forward(x), n, h*w, c)
 	return gpu.Reshape(a.ForwardAdd(tokens, tokens, gpu.Reshape(x, n, h*w, c)), n, h, w, c)
+}
+
+// end is the last norm and convolution of a coder, as one block.
+type end struct {
+	Conv *nn.Conv2d    `key:""` // first: it gives the block its name
+	Norm *nn.GroupNorm `key:"norm"`
+}
+
+func (m *Model) finish(norm *nn.GroupNorm, conv *nn.Conv2d, x *gpu.Tensor) *gpu.Tensor {
+	return m.block(&end{conv, norm}, x, func(x *gpu.Tensor) *gpu.Tensor { return m.run(band{norm: norm, conv: conv}, x) })
+}
+
+// conv is a convolution of what belongs to the caller.
+func (m *Model) conv(c *nn.Conv2d, x *gpu.Tensor) *gpu.Tensor { return m.run(band{conv: c}, x) }
+
+func (m *Model) resnet(r *nn.ResnetBlock2D, x *gpu.Tensor) *gpu.Tensor {
+	return m.block(r, x, func(x *gpu.Tensor) *gpu.Tensor {
+		if !m.banded {
+			return r.Forward(x, nil)
+		}
+		h := m.run(band{norm: r.Norm1, conv: r.Conv1}, x)
+		return m.run(band{norm: r.Norm2, conv: r.Conv2, res: x, shortcut: r.ConvShortcut}, h)
+	})
+}
+
+// block runs one block: without gradients its temporaries are freed at its
+// end, with m.Checkpoint also in training. x is not used again.
+func (m *Model) block(part any, x *gpu.Tensor, f func(x *gpu.Tensor) *gpu.Tensor) *gpu.Tensor {
+	y := x.Device().Scope1(func() *gpu.Tensor {
+		g := func(xs ...*gpu.Tensor) *gpu.Tensor { return f(xs[0]) }
+		switch {
+		case m.Rescue != nil:
+			return m.Rescue.Run(part, g, x)
+		case m.Checkpoint:
+			return gpu.Checkpoint(g, x)
+		}
+		return f(x)
+	})
+	if m.inference {
+		x.Free()
+	}
+	return y
 }

@@ -21,6 +21,14 @@ type Model struct {
 	// Checkpoint recomputes each block in the backward pass instead of keeping
 	// its intermediate tensors: memory for time.
 	Checkpoint bool
+	// Tiling says whether Encode and Decode go over large pictures in bands.
+	Tiling Tiling
+	// Rescue, if not nil, watches over the blocks.
+	Rescue *nn.Rescue
+
+	// Of the Encode or Decode under way: nothing is kept for a backward pass, and
+	// convolutions run band by band.
+	inference, banded bool
 
 	Encoder       *Encoder   `key:"encoder"`
 	Decoder       *Decoder   `key:"decoder"`
@@ -50,7 +58,7 @@ func New(cfg Config) (*Model, error) {
 func (m *Model) Encode(x, noise *gpu.Tensor) (z *gpu.Tensor, err error) {
 	defer gpu.Catch(&err)
 	return x.Device().Scope1(func() *gpu.Tensor {
-		moments := m.Moments(x)
+		moments := m.infer(x.Dim(1), x.Dim(2), x, m.Moments)
 		if noise == nil {
 			z = gpu.Channels(moments, 0, m.Config.LatentChannels)
 		} else {
@@ -72,14 +80,24 @@ func (m *Model) Decode(z *gpu.Tensor) (x *gpu.Tensor, err error) {
 		if m.Config.ShiftFactor != 0 {
 			z = gpu.Add(z, z.Device().Full(m.Config.ShiftFactor, z.DType(), z.Shape()...))
 		}
-		return m.Reconstruct(z)
+		f := m.Config.Factor()
+		return m.infer(z.Dim(1)*f, z.Dim(2)*f, z, m.Reconstruct)
 	}), nil
 }
 
-// EncodeMoments is Moments with an error in place of a panic.
+// infer is f(x), which passes a picture of h×w pixels, without gradients.
+func (m *Model) infer(h, w int, x *gpu.Tensor, f func(*gpu.Tensor) *gpu.Tensor) (y *gpu.Tensor) {
+	defer func() { m.inference, m.banded = false, false }()
+	m.inference, m.banded = true, m.tiles(h, w, x.DType())
+	x.Device().NoGrad(func() { y = f(x) })
+	return y
+}
+
+// EncodeMoments is Moments without gradients, and with an error in place of a
+// panic.
 func (m *Model) EncodeMoments(x *gpu.Tensor) (moments *gpu.Tensor, err error) {
 	defer gpu.Catch(&err)
-	return m.Moments(x), nil
+	return m.infer(x.Dim(1), x.Dim(2), x, m.Moments), nil
 }
 
 // Moments is the distribution q(z|x) of the unscaled latent, for training:
@@ -122,17 +140,6 @@ func Rename(key string) string {
 		}
 	}
 	return key
-}
-
-// block runs one block: without gradients its temporaries are freed at its
-// end, with m.Checkpoint also in training.
-func (m *Model) block(x *gpu.Tensor, f func(x *gpu.Tensor) *gpu.Tensor) *gpu.Tensor {
-	return x.Device().Scope1(func() *gpu.Tensor {
-		if m.Checkpoint {
-			return gpu.Checkpoint(func(xs ...*gpu.Tensor) *gpu.Tensor { return f(xs[0]) }, x)
-		}
-		return f(x)
-	})
 }
 
 func check(ok bool, format string, args ...any) {
