@@ -59,10 +59,59 @@ func BuildVocabulary(words []string, maxLength int) (Vocabulary, error) {
 			}
 		}
 	}
-	const bos, eos = "<|startoftext|>", "<|endoftext|>"
-	add(bos)
-	add(eos)
-	special := map[string]any{"bos_token": bos, "eos_token": eos, "unk_token": eos, "pad_token": eos}
+	add(bosToken)
+	add(eosToken)
+	return newVocabulary(ids, merges.Bytes(), eosToken, maxLength)
+}
+
+const bosToken, eosToken = "<|startoftext|>", "<|endoftext|>"
+
+// CLIPVocabulary makes CLIP's vocabulary of its merges.txt. The tokens are those
+// of the single bytes, those of the bytes at a word's end, what each merge makes,
+// and the two special ones. pad fills up short prompts: PadEOS or PadZero.
+func CLIPVocabulary(merges []byte, pad Padding) (Vocabulary, error) {
+	ids := make(map[string]int32)
+	add := func(token string) {
+		if _, ok := ids[token]; !ok {
+			ids[token] = int32(len(ids))
+		}
+	}
+	for _, end := range []string{"", wordEnd} {
+		for _, printable := range []bool{true, false} { // CLIP counts the others last
+			for b, r := range byteRune {
+				if (rune(b) == r) == printable {
+					add(string(r) + end)
+				}
+			}
+		}
+	}
+	n := 0
+	for line := range strings.Lines(string(merges)) {
+		line = strings.TrimRight(line, "\r\n")
+		if n++; line == "" || strings.HasPrefix(line, "#version") {
+			continue
+		}
+		left, right, ok := strings.Cut(line, " ")
+		if !ok || strings.Contains(right, " ") {
+			return nil, fmt.Errorf("vocabulary: merges.txt: line %d: %.40q is not two tokens", n, line)
+		}
+		add(left + right)
+	}
+	add(bosToken)
+	add(eosToken)
+	return newVocabulary(ids, merges, string(pad), clipLength)
+}
+
+// Padding is the token behind a prompt's end, which the U-Net sees too.
+type Padding string
+
+const (
+	PadEOS  Padding = eosToken // SD 1.x and SDXL's first encoder
+	PadZero Padding = "!"      // the token 0: SD 2.x and SDXL's second encoder, made by OpenCLIP
+)
+
+func newVocabulary(ids map[string]int32, merges []byte, pad string, maxLength int) (Vocabulary, error) {
+	special := map[string]any{"bos_token": bosToken, "eos_token": eosToken, "unk_token": eosToken, "pad_token": pad}
 	config := map[string]any{
 		"tokenizer_class": "CLIPTokenizer", "model_max_length": maxLength,
 		"do_lower_case": true, "add_prefix_space": false, "errors": "replace",
@@ -70,7 +119,7 @@ func BuildVocabulary(words []string, maxLength int) (Vocabulary, error) {
 	for key, token := range special {
 		config[key] = token
 	}
-	v := Vocabulary{"merges.txt": merges.Bytes()}
+	v := Vocabulary{"merges.txt": merges}
 	for name, value := range map[string]any{
 		"vocab.json": ids, "special_tokens_map.json": special, "tokenizer_config.json": config,
 	} {
