@@ -5,6 +5,7 @@ package textencoder
 
 import (
 	"fmt"
+	"slices"
 
 	"latent/gpu"
 	"latent/gpu/nn"
@@ -90,7 +91,17 @@ func (m *Model) Encode(ids [][]int32) (out Output, err error) {
 
 // Forward encodes rows of token ids of one length, at most
 // Config.MaxPositionEmbeddings.
-func (m *Model) Forward(ids [][]int32) Output {
+func (m *Model) Forward(ids [][]int32) Output { return m.ForwardWith(ids, nil) }
+
+// Insertion puts Vectors[n,D] in place of the embeddings of the n tokens from At
+// on of a row of ids. Insertions are in order and apart from one another.
+type Insertion struct {
+	Row, At int
+	Vectors *gpu.Tensor
+}
+
+// ForwardWith is Forward with some token embeddings replaced.
+func (m *Model) ForwardWith(ids [][]int32, insertions []Insertion) Output {
 	flat := m.flatten(ids)
 	n, l := len(ids), len(ids[0])
 	t := m.TextModel
@@ -104,7 +115,7 @@ func (m *Model) Forward(ids [][]int32) Output {
 			}
 		}
 		x := gpu.Add(
-			t.TokenEmbedding.Forward(dev.FromInt32(flat, n, l)),
+			insert(t.TokenEmbedding.Forward(dev.FromInt32(flat, n, l)), insertions),
 			t.PositionEmbedding.Forward(dev.FromInt32(positions, n, l)))
 		hidden := []*gpu.Tensor{x}
 		for _, layer := range t.Layers {
@@ -116,6 +127,31 @@ func (m *Model) Forward(ids [][]int32) Output {
 	})
 	h := len(out) - 2
 	return Output{LastHidden: out[h], Pooled: out[h+1], Hidden: out[:h]}
+}
+
+// insert replaces rows of x[N,L,D].
+func insert(x *gpu.Tensor, insertions []Insertion) *gpu.Tensor {
+	if len(insertions) == 0 {
+		return x
+	}
+	n, l, d := x.Dim(0), x.Dim(1), x.Dim(2)
+	x = gpu.Reshape(x, n*l, d)
+	var rows []*gpu.Tensor
+	next := 0 // row of x
+	for _, in := range insertions {
+		v := in.Vectors
+		check(v.Rank() == 2 && v.Dim(1) == d, "vectors %v in place of tokens %d wide", v, d)
+		at := in.Row*l + in.At
+		check(in.At >= 0 && in.At+v.Dim(0) <= l && at >= next && in.Row < n, "%d vectors at %d of row %d do not fit", v.Dim(0), in.At, in.Row)
+		rows = append(rows, gpu.Rows(x, next, at), v)
+		next = at + v.Dim(0)
+	}
+	return gpu.Reshape(stack(append(rows, gpu.Rows(x, next, n*l))...), n, l, d)
+}
+
+// stack is gpu.Stack without the tensors that have no rows.
+func stack(xs ...*gpu.Tensor) *gpu.Tensor {
+	return gpu.Stack(slices.DeleteFunc(xs, func(x *gpu.Tensor) bool { return x.Dim(0) == 0 })...)
 }
 
 // Normalize applies the final layer norm to a hidden state [N,L,D]: "clip

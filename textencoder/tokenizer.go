@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -159,34 +160,42 @@ func (t *Tokenizer) Count(text string) int { return len(t.Tokens(text)) }
 
 // Tokens returns the ids of the whole text, without BOS, EOS and padding.
 func (t *Tokenizer) Tokens(text string) []int32 {
-	var ids []int32
-	text = strings.ToValidUTF8(text, "\ufffd")
-	t.split(text, false, &ids, func(part string) {
-		t.split(cleanText(part), true, &ids, func(part string) {
-			for _, piece := range pieces(part) {
-				ids = t.bpe.append(ids, piece)
-			}
-		})
-	})
+	ids, _ := t.encode(trace(valid(text)))
 	return ids
 }
 
+// valid replaces what is not UTF-8.
+func valid(text string) string { return strings.ToValidUTF8(text, "\ufffd") }
+
+// encode returns the ids of a text and the places in its source where they end.
+func (t *Tokenizer) encode(text traced) (ids []int32, ends []int) {
+	add := func(id int32, end int) { ids, ends = append(ids, id), append(ends, end) }
+	t.split(text, false, add, func(part traced) {
+		t.split(cleanTraced(part), true, add, func(part traced) {
+			for _, piece := range tracedPieces(part) {
+				t.bpe.split(piece.text, func(id int32, end int) { add(id, piece.at[end-1]+1) })
+			}
+		})
+	})
+	return ids, ends
+}
+
 // split finds the added tokens of one kind in the text, the leftmost and longest
-// first, appends their ids and calls rest for what stands between them.
-func (t *Tokenizer) split(text string, normalized bool, ids *[]int32, rest func(string)) {
+// first, adds them and calls rest for what stands between them.
+func (t *Tokenizer) split(text traced, normalized bool, add func(id int32, end int), rest func(traced)) {
 	start := 0
-	for i := 0; i < len(text); {
-		token, ok := t.addedAt(text[i:], normalized)
+	for i := 0; i < len(text.text); {
+		token, ok := t.addedAt(text.text[i:], normalized)
 		if !ok {
 			i++
 			continue
 		}
-		rest(text[start:i])
-		*ids = append(*ids, token.id)
-		i += len(token.text)
-		start = i
+		rest(text.slice(start, i))
+		start = i + len(token.text)
+		add(token.id, text.slice(i, start).end())
+		i = start
 	}
-	rest(text[start:])
+	rest(text.slice(start, len(text.text)))
 }
 
 func (t *Tokenizer) addedAt(text string, normalized bool) (addedToken, bool) {
@@ -214,25 +223,44 @@ func (t *Tokenizer) Decode(ids []int32) string {
 
 // cleanText composes letters (NFC), makes every run of white space one space and
 // every letter lower-case.
-func cleanText(s string) string {
-	var b strings.Builder
+func cleanText(s string) string { return cleanTraced(trace(s)).text }
+
+func cleanTraced(t traced) traced {
+	t = composed(t)
+	out := make([]traced, 0, len(t.text))
 	space := false
-	for _, r := range norm.NFC.String(s) {
+	for i, r := range t.text {
+		here := t.slice(i, i+utf8.RuneLen(r))
 		if unicode.IsSpace(r) {
 			if !space {
-				b.WriteByte(' ')
+				out = append(out, here.become(" "))
 			}
 			space = true
 			continue
 		}
 		space = false
-		if r == 'İ' { // the only letter whose lower case is two code points
-			b.WriteString("i̇")
-			continue
+		lower := "i̇" // of İ, the only letter whose lower case is two code points
+		if r != 'İ' {
+			lower = string(unicode.ToLower(r))
 		}
-		b.WriteRune(unicode.ToLower(r))
+		out = append(out, here.become(lower))
 	}
-	return b.String()
+	return join(out...)
+}
+
+func composed(t traced) traced {
+	if norm.NFC.IsNormalString(t.text) {
+		return t
+	}
+	var out []traced
+	var segments norm.Iter
+	segments.InitString(norm.NFC, t.text)
+	for !segments.Done() {
+		from := segments.Pos()
+		text := string(segments.Next())
+		out = append(out, t.slice(from, segments.Pos()).become(text))
+	}
+	return join(out...)
 }
 
 // word is CLIP's pattern of what byte-pair encoding works within. It runs on
@@ -241,11 +269,20 @@ var word = regexp.MustCompile(`<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'
 
 func pieces(s string) []string {
 	var all []string
-	for _, w := range word.FindAllString(s, -1) {
-		if inner, ok := strings.CutPrefix(w, "<|"); ok && strings.HasSuffix(inner, "text|>") {
+	for _, p := range tracedPieces(trace(s)) {
+		all = append(all, p.text)
+	}
+	return all
+}
+
+func tracedPieces(t traced) []traced {
+	var all []traced
+	for _, m := range word.FindAllStringIndex(t.text, -1) {
+		w := t.slice(m[0], m[1])
+		if n := len(w.text); strings.HasPrefix(w.text, "<|") && strings.HasSuffix(w.text, "text|>") {
 			// A special token's name where it is none: transformers splits it
 			// again, with the pattern of GPT-2, which does not know it.
-			all = append(all, "<|", strings.TrimSuffix(inner, "|>"), "|>")
+			all = append(all, w.slice(0, 2), w.slice(2, n-2), w.slice(n-2, n))
 			continue
 		}
 		all = append(all, w)

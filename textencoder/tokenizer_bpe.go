@@ -126,8 +126,15 @@ func (c *candidates) Pop() any {
 	return x
 }
 
-// append appends the tokens of one word, in O(n log n) for n bytes.
+// append appends the tokens of one word.
 func (e *bpe) append(ids []int32, word string) []int32 {
+	e.split(word, func(id int32, _ int) { ids = append(ids, id) })
+	return ids
+}
+
+// split gives the tokens of one word and where in it they end, in O(n log n) for
+// n bytes.
+func (e *bpe) split(word string, token func(id int32, end int)) {
 	symbols := make([]symbol, len(word))
 	for i := range symbols {
 		symbols[i] = symbol{e.inner[word[i]], i - 1, i + 1}
@@ -165,7 +172,10 @@ func (e *bpe) append(ids []int32, word string) []int32 {
 		consider(c.at)
 	}
 	for i := 0; i >= 0; i = symbols[i].next {
-		ids = append(ids, symbols[i].id)
+		stop := symbols[i].next
+		if stop < 0 {
+			stop = len(word)
+		}
+		token(symbols[i].id, stop)
 	}
-	return ids
 }
