@@ -3,12 +3,14 @@ package gallery
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/zlib"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +20,7 @@ import (
 const (
 	signature = "\x89PNG\r\n\x1a\n"
 	keyword   = "parameters" // of the text chunk that holds the recipe
-	maxText   = 1 << 20      // bytes of a text chunk, packed or not
+	maxText   = 1 << 20      // bytes of a text chunk, packed or not, and of an EXIF block
 	ihdrEnd   = len(signature) + 12 + 13
 )
 
@@ -47,43 +49,59 @@ func appendChunk(out, typeAndData []byte) []byte {
 	return binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(typeAndData))
 }
 
-// readText returns the text that stands under the keyword in a PNG. It decodes
-// no pixels, and holds one text chunk at a time.
-func readText(r io.Reader) (string, error) {
+// keywords are the text chunks that recipes are in, of Latent and others.
+var keywords = []string{keyword, "prompt", "invokeai_metadata", "Comment", "Description", "Software", "Source", "Title"}
+
+// readPNG returns the texts that stand under the keywords in a PNG, and its EXIF
+// block. It decodes no pixels, and stops where the recipe itself is found.
+func readPNG(r io.Reader) (texts map[string]string, exif []byte, err error) {
 	in := bufio.NewReader(r)
 	start := make([]byte, len(signature))
 	if _, err := io.ReadFull(in, start); err != nil || string(start) != signature {
-		return "", errors.New("not a PNG picture")
+		return nil, nil, errors.New("not a PNG picture")
 	}
+	texts = map[string]string{}
 	for {
 		var head [8]byte
 		if _, err := io.ReadFull(in, head[:]); err != nil {
-			return "", cutOff(err)
+			return nil, nil, cutOff(err)
 		}
 		size, kind := binary.BigEndian.Uint32(head[:]), string(head[4:])
 		if size > 1<<31-1 {
-			return "", errors.New("damaged PNG: impossible chunk length")
+			return nil, nil, errors.New("damaged PNG: impossible chunk length")
 		}
 		switch {
 		case kind == "IEND":
-			return "", errNoRecipe
-		case kind != "tEXt" && kind != "iTXt" && kind != "zTXt" || size > maxText:
+			return texts, exif, nil
+		case kind != "tEXt" && kind != "iTXt" && kind != "zTXt" && kind != "eXIf" || size > maxText:
 			if _, err := io.CopyN(io.Discard, in, int64(size)+4); err != nil {
-				return "", cutOff(err)
+				return nil, nil, cutOff(err)
 			}
 			continue
 		}
-		data := make([]byte, size+4)
-		if _, err := io.ReadFull(in, data); err != nil {
-			return "", cutOff(err)
+		// Not made at once: a length is quickly written.
+		data, err := io.ReadAll(io.LimitReader(in, int64(size)+4))
+		if err != nil || len(data) < int(size)+4 {
+			return nil, nil, cutOff(cmp.Or(err, io.EOF))
 		}
 		data, sum := data[:size], binary.BigEndian.Uint32(data[size:])
 		if crc32.Update(crc32.ChecksumIEEE(head[4:]), crc32.IEEETable, data) != sum {
-			return "", fmt.Errorf("damaged PNG: wrong checksum of a %s chunk", kind)
+			return nil, nil, fmt.Errorf("damaged PNG: wrong checksum of a %s chunk", kind)
+		}
+		if kind == "eXIf" {
+			exif = data
+			continue
 		}
 		word, rest, _ := bytes.Cut(data, []byte{0})
-		if string(word) == keyword {
-			return decodeText(kind, rest)
+		name := string(word)
+		if _, have := texts[name]; have || !slices.Contains(keywords, name) {
+			continue
+		}
+		if texts[name], err = decodeText(kind, rest); err != nil {
+			return nil, nil, err
+		}
+		if name == keyword {
+			return texts, exif, nil
 		}
 	}
 }

@@ -113,20 +113,6 @@ func reason(err error) error {
 	return err
 }
 
-// Read returns the recipe of a picture that Latent or another program made.
-func Read(path string) (Recipe, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return Recipe{}, err
-	}
-	defer f.Close()
-	text, err := readText(f)
-	if err != nil {
-		return Recipe{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return ParseRecipe(text), nil
-}
-
 // NextName returns the name for the folder's next picture, such as
 // 00042-1234567.png: one more than the highest number there is, and the seed.
 func NextName(dir string, seed int64) (string, error) {

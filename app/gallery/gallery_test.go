@@ -30,7 +30,7 @@ func TestSaveAndRead(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a.png")
 	for _, text := range nastyTexts {
-		want := full(text, text)
+		want := full(text, text).Complete()
 		if err := Save(path, testImage(), want); err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestReadsPicturesOfPillow(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		want := Recipe{Prompt: prompt, Negative: "bad", Steps: 3, Sampler: "Euler a", CFGScale: 7, Seed: 9, Width: 4, Height: 4, Model: "a,b"}
+		want := Recipe{Prompt: prompt, Negative: "bad", Steps: 3, Sampler: "Euler a", CFGScale: 7, Seed: 9, Width: 4, Height: 4, Model: "a,b"}.Complete()
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -119,7 +119,7 @@ func TestBrokenChunks(t *testing.T) {
 		want string // part of the error
 	}{
 		{"empty", nil, "not a PNG"},
-		{"JPEG", []byte("\xff\xd8\xff\xe0 and so on"), "not a PNG"},
+		{"JPEG", []byte("\xff\xd8\xff\xe0 and so on"), "damaged JPEG"},
 		{"no text", pngWith(t), "no recipe"},
 		{"other text", pngWith(t, "tEXtSoftware\x00x"), "no recipe"},
 		{"too much text", pngWith(t, "tEXtparameters\x00"+strings.Repeat("x", maxText)), "no recipe"},
@@ -142,8 +142,8 @@ func TestBrokenChunks(t *testing.T) {
 			t.Errorf("%s: %+v, error %v, want %q", c.name, r, err, c.want)
 		}
 	}
-	if text, err := readText(bytes.NewReader(good)); err != nil || text != "hello" {
-		t.Errorf("the unbroken one: %q, %v", text, err)
+	if texts, _, err := readPNG(bytes.NewReader(good)); err != nil || texts[keyword] != "hello" {
+		t.Errorf("the unbroken one: %q, %v", texts, err)
 	}
 }
 
@@ -152,18 +152,20 @@ func FuzzReadText(f *testing.F) {
 	f.Add(pngWith(f, "tEXtparameters\x00hello"))
 	f.Add(pngWith(f, "iTXtparameters\x00\x00\x00\x00\x00猫"))
 	f.Add(pngWith(f, "zTXtparameters\x00\x00"+deflated(f, 9)))
+	f.Add(pngWith(f, "tEXtprompt\x00{}", "eXIfMM\x00*\x00\x00\x00\x08"))
 	f.Add([]byte(signature))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		text, err := readText(bytes.NewReader(data))
+		texts, _, err := readPNG(bytes.NewReader(data))
 		if err != nil || len(data) < ihdrEnd {
 			return
 		}
+		text, ok := texts[keyword]
 		// A text in Latin-1 grows in UTF-8, an iTXt may hold a NUL that tEXt may not.
-		if len(text) > maxText/2 || strings.Contains(text, "\x00") {
+		if !ok || len(text) > maxText/2 || strings.Contains(text, "\x00") {
 			return
 		}
-		again, err := readText(bytes.NewReader(insertText(pngWith(t), text)))
-		if err != nil || again != text {
+		again, _, err := readPNG(bytes.NewReader(insertText(pngWith(t), text)))
+		if err != nil || again[keyword] != text {
 			t.Fatalf("%q came back as %q, %v", text, again, err)
 		}
 	})

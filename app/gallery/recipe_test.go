@@ -16,14 +16,21 @@ var nastyTexts = []string{
 	"Negative prompt: not really", "good\nNegative prompt: still good\nSteps: 1, Sampler: x, Seed: 2",
 	"Steps: 20, Sampler: Euler, CFG scale: 7", `quotes "inside" and 'out' \ back\\slash \n`, "colon: comma, <lora:x:0.5>",
 	"猫 🎨👩‍👩‍👧 שלום مرحبا", "café ÿ", "nul\x00bell\x07\x1b", "\u2028\u2029\u00a0\ufeff", strings.Repeat("long ", 2000),
-	`"`, `""`, `{"a": 1}`, "a:b", " x", "&<>",
+	`"`, `""`, `{"a": 1}`, "a:b", " x", "&<>", "trailing \t ", `((a:1.2), [b], \(c\))`, `ends with \`, ", Hashes: {\"model\": \"x\"}",
+	"a\nSteps: 20, Sampler: Euler, Hashes: {}\nNegative prompt: b", "Lora hashes: \"a: b\", c", "e\u0301 \u200f\u202eabc",
 }
 
 func full(prompt, negative string) Recipe {
 	return Recipe{
 		Prompt: prompt, Negative: negative, Steps: 20, Sampler: "DDIM", ScheduleType: "Automatic", CFGScale: 7.5,
 		Seed: math.MinInt64, Width: 512, Height: 768, ModelHash: "6ce0161689", Model: "v1-5, \"pruned\": final",
-		RNG: "nv", Eta: 0.25, Extra: []Pair{{"Clip skip", "2"}, {"Version", "v1.0"}, {"Note", "a: b, \"c\"\nd"}, {"Empty", ""}},
+		VAE: "kl-f8, ema", VAEHash: "735e4c3a44", VariationSeed: 7, VariationStrength: 0.1, Denoising: 0.55, MaskBlur: 4,
+		ClipSkip: 2, ENSD: 31337, Emphasis: "No norm", HiresUpscale: 1.5, HiresWidth: 768, HiresHeight: 1152, HiresSteps: 12,
+		HiresUpscaler: "Latent (nearest)", RNG: "nv", Eta: 0.25, Version: "Latent 1.0",
+		LoraHashes:             []Pair{{"style one", "0123456789ab"}, {"b", ""}},
+		TextualInversionHashes: []Pair{{"EasyNegative", "66a7279a8877"}},
+		Hashes:                 []Pair{{"model", "6ce0161689"}, {"lora:a {x}, b", "01"}, {"embed:\"q\"", ""}},
+		Extra:                  []Pair{{"Skip CFG", "2"}, {"Note", "a: b, \"c\"\nd"}, {"Empty", ""}},
 	}
 }
 
@@ -74,7 +81,15 @@ func TestForeignInfotext(t *testing.T) {
 			Recipe{Prompt: "cat\ndog", Negative: "bad\nworse", Steps: 2, Sampler: "DPM++ 2M", CFGScale: 3.5}},
 		{"x\nSteps: many, Seed: 12.5, CFG scale: NaN, Size: big", Recipe{Prompt: "x"}},
 		{"x\nSteps: 1, Seed: 2, Lora hashes: \"a: 1, b: 2\", ControlNet 0: \"Module: none\", Lora hashes: z",
-			Recipe{Prompt: "x", Steps: 1, Seed: 2, Extra: []Pair{{"Lora hashes", "z"}, {"ControlNet 0", "Module: none"}}}},
+			Recipe{Prompt: "x", Steps: 1, Seed: 2, LoraHashes: []Pair{{"z", ""}}, Extra: []Pair{{"ControlNet 0", "Module: none"}}}},
+		{"x\nSteps: 1, Sampler: DPM++ 2M Karras, Seed: 18446744073709551615, Clip skip: 1, Hires resize: 1024x0",
+			Recipe{Prompt: "x", Steps: 1, Sampler: "DPM++ 2M Karras", Seed: -1, HiresWidth: 1024}},
+		{"x\nSteps: 1, Seed: 2, Hashes: {\"model\": \"ab, cd\", \"lora:Seed\": \"9\"}, Lora hashes: \"a: 1, b: 2\", Version: v1.9",
+			Recipe{Prompt: "x", Steps: 1, Seed: 2, Hashes: []Pair{{"model", "ab, cd"}, {"lora:Seed", "9"}},
+				LoraHashes: []Pair{{"a", "1"}, {"b", "2"}}, Version: "v1.9"}},
+		{"x\nSteps: 1, Seed: 2, Hashes: \"{\\\"model\\\": \\\"ab\\\"}\", ENSD: 31337",
+			Recipe{Prompt: "x", Steps: 1, Seed: 2, Hashes: []Pair{{"model", "ab"}}, ENSD: 31337}},
+		{"x\nSteps: 1, Seed: 2, Hashes: {\"model\": 5}", Recipe{Prompt: "x", Steps: 1, Seed: 2, Extra: []Pair{{"Hashes", "{\"model\": 5}"}}}},
 		{"x\nSteps: 1, Seed: 2, Note: \"open", Recipe{Prompt: "x", Steps: 1, Seed: 2, Extra: []Pair{{"Note", "\"open"}}}},
 	} {
 		if diff := cmp.Diff(c.want, ParseRecipe(c.text)); diff != "" {
