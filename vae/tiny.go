@@ -206,6 +206,9 @@ func (t *Tiny) Decode(z *gpu.Tensor) (x *gpu.Tensor, err error) {
 	}), nil
 }
 
+// DType is the type of the weights, and so of what the coder takes.
+func (c *TinyCoder) DType() gpu.DType { return nn.Params(c)[0].T.DType() }
+
 func (c *TinyCoder) forward(x *gpu.Tensor) *gpu.Tensor {
 	for i, l := range c.Layers {
 		y := x.Device().Scope1(func() *gpu.Tensor { return l.Forward(x) })

@@ -58,7 +58,14 @@ func New(cfg Config) (*Model, error) {
 func (m *Model) Encode(x, noise *gpu.Tensor) (z *gpu.Tensor, err error) {
 	defer gpu.Catch(&err)
 	return x.Device().Scope1(func() *gpu.Tensor {
-		moments := m.infer(x.Dim(1), x.Dim(2), x, m.Moments)
+		return m.Latent(m.infer(x.Dim(1), x.Dim(2), x, m.Moments), noise)
+	}), nil
+}
+
+// Latent is the second half of Encode: from the moments [N,h,w,2C] of a picture
+// to its latent [N,h,w,C].
+func (m *Model) Latent(moments, noise *gpu.Tensor) *gpu.Tensor {
+	return moments.Device().Scope1(func() (z *gpu.Tensor) {
 		if noise == nil {
 			z = gpu.Channels(moments, 0, m.Config.LatentChannels)
 		} else {
@@ -68,7 +75,7 @@ func (m *Model) Encode(x, noise *gpu.Tensor) (z *gpu.Tensor, err error) {
 			z = gpu.Add(z, z.Device().Full(-m.Config.ShiftFactor, z.DType(), z.Shape()...))
 		}
 		return gpu.Scale(m.Config.ScalingFactor, z)
-	}), nil
+	})
 }
 
 // Decode turns a latent of the U-Net [N,h,w,C] into a picture [N,H,W,3], about

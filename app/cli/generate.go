@@ -88,6 +88,9 @@ func paint(ctx context.Context, engine *pipeline.Engine, model string, req pipel
 				if count > 1 {
 					which = fmt.Sprintf("picture %d of %d", k+1, count)
 				}
+				if done == 0 {
+					return []string{which}
+				}
 				rest := count*p.Steps - done
 				return []string{which, left(time.Since(start) / time.Duration(done) * time.Duration(rest))}
 			})

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -137,10 +138,10 @@ func TestRecipeAndProgress(t *testing.T) {
 	e, dir := start(t), tinyModel(t, 1)
 	req := request()
 	req.Count, req.Preview = 2, 1
-	var steps [][2]int
+	var steps []string
 	out, err := e.Generate(t.Context(), dir, req, func(p Progress) {
-		steps = append(steps, [2]int{p.Image, p.Step})
-		if wants := p.Step < p.Steps; wants != (p.Preview != nil) {
+		steps = append(steps, fmt.Sprint(p.Image) + p.Stage + fmt.Sprint(p.Step))
+		if wants := p.Stage == StageDenoise && p.Step < p.Steps; wants != (p.Preview != nil) {
 			t.Errorf("step %d: preview %v, want one: %v", p.Step, p.Preview != nil, wants)
 		}
 		if p.Steps != 3 || p.Images != 2 {
@@ -150,7 +151,8 @@ func TestRecipeAndProgress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([][2]int{{1, 1}, {1, 2}, {1, 3}, {2, 1}, {2, 2}, {2, 3}}, steps); diff != "" {
+	want := strings.Fields("1encode0 1denoise1 1denoise2 1denoise3 1decode3 2denoise1 2denoise2 2denoise3 2decode3")
+	if diff := cmp.Diff(want, steps); diff != "" {
 		t.Error(diff)
 	}
 	r := out[1].Recipe

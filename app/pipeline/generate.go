@@ -2,11 +2,10 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
-	"image"
-	"math"
+	"strconv"
 	"time"
 
+	"latent/app/gallery"
 	"latent/app/library"
 	"latent/gpu"
 	"latent/noise"
@@ -14,31 +13,37 @@ import (
 )
 
 // Generate paints the pictures of a request with m, on m's device. Picture k is,
-// bit for bit, the one that Seed+k alone gives. It stops within a step when ctx
-// ends and returns ctx.Err() with the pictures finished by then.
+// bit for bit, the one that req.At(k) alone gives. It stops within a step when
+// ctx ends and returns ctx.Err() with the pictures finished by then.
 func Generate(ctx context.Context, m *library.Model, req Request, progress func(Progress)) (out []Picture, err error) {
 	defer gpu.Catch(&err)
 	if err := req.Validate(m); err != nil {
 		return nil, err
 	}
-	req = req.withDefaults()
+	req = req.withDefaults(m)
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	steps, err := scheduler.New(req.schedule(), m.Scheduler)
+	g, err := newGeneration(m, req, progress)
 	if err != nil {
 		return nil, err
 	}
-	g := &generation{Model: m, req: req, steps: steps, start: time.Now()}
+	m.VAE.Tiling = req.Tiling
+	defer func() { m.VAE.Rescue, m.UNet.Rescue = nil, nil }()
 	m.Device.NoGrad(func() {
 		m.Device.Scope(func() []*gpu.Tensor {
-			g.cond = g.encode()
+			if err = ctx.Err(); err != nil {
+				return nil
+			}
+			if err = g.prepare(); err != nil {
+				return nil
+			}
 			for k := range req.Count {
-				var img *image.NRGBA
-				if img, err = g.paint(ctx, k, progress); err != nil {
+				var p Picture
+				if p, err = g.paint(ctx, k); err != nil {
 					return nil
 				}
-				out = append(out, Picture{img, req.Seed + uint64(k), req.recipe(m, k)})
+				out = append(out, p)
 			}
 			return nil
 		})
@@ -49,179 +54,179 @@ func Generate(ctx context.Context, m *library.Model, req Request, progress func(
 // generation is a request under way.
 type generation struct {
 	*library.Model
-	req   Request
-	steps []scheduler.Step
-	cond  *gpu.Tensor // [1,L,D], or [2,L,D] with guidance: negative prompt, prompt
+	req      Request
+	progress func(Progress)
+	passes   []*pass
+	canvas   *canvas // nil without a picture to begin at
+	cond     condition
+
+	moments, masked *gpu.Tensor // of the canvas [1,h,w,2C]; masked for a U-Net that inpaints
+	mask            *gpu.Tensor // [1,h,w,1], 1 where the canvas is painted
+
+	k     int // picture under way
 	start time.Time
-	done  int // steps of all pictures
+	done  int // steps of all pictures, without those before Resume
 }
 
-func (g *generation) guided() bool { return g.req.Guidance > 1 }
+// pass is a trajectory at one size.
+type pass struct {
+	stage         string
+	width, height int // pixels
+	steps         []scheduler.Step
+	first         int // steps of the passes before
 
-// encode turns the prompts into what the U-Net attends to.
-func (g *generation) encode() *gpu.Tensor {
-	ids := [][]int32{g.Tokenizer.Encode(g.req.Prompt)}
-	if g.guided() {
-		ids = [][]int32{g.Tokenizer.Encode(g.req.Negative), ids[0]}
-	}
-	return g.Device.Scope1(func() *gpu.Tensor { return g.Text.Forward(ids).LastHidden })
+	// Of the picture under way:
+	known, z *gpu.Tensor // latents that are kept outside of the mask, and the noise they get; nil: none
+	extra    *gpu.Tensor // [1,h,w,1+C]: what a U-Net that inpaints reads beside the latent; nil
 }
 
-// paint makes picture k: noise, the reverse process, the decoder.
-func (g *generation) paint(ctx context.Context, k int, progress func(Progress)) (*image.NRGBA, error) {
-	src, err := noise.Open(g.req.RNG, g.req.Seed+uint64(k))
+func newGeneration(m *library.Model, req Request, progress func(Progress)) (*generation, error) {
+	g := &generation{Model: m, req: req, progress: progress, start: time.Now()}
+	steps, err := scheduler.New(req.options(), m.Scheduler)
 	if err != nil {
 		return nil, err
 	}
-	var picture *image.NRGBA
-	g.Device.Scope(func() []*gpu.Tensor {
-		h := &history{}
-		h.push(&h.x, gpu.Scale(float32(g.steps[0].Init), g.noise(src)))
-		for i, s := range g.steps {
-			if err = ctx.Err(); err != nil {
-				return nil
-			}
-			if err = g.step(i, s, h, src, k, progress); err != nil {
-				return nil
-			}
+	g.passes = []*pass{{stage: StageDenoise, width: req.Width, height: req.Height, steps: steps}}
+	if h := req.Hires; h != nil {
+		second, err := scheduler.New(req.hiresOptions(), m.Scheduler)
+		if err != nil {
+			return nil, err
 		}
-		picture, err = g.decode(h.x[0])
-		return nil
-	})
-	return picture, err
+		g.passes = append(g.passes, &pass{stage: StageHires, width: h.Width, height: h.Height, steps: second, first: len(steps)})
+	}
+	return g, nil
 }
 
-// noise draws a latent of N(0,1) numbers, [1,h,w,C] Float32.
-func (g *generation) noise(src noise.Source) *gpu.Tensor {
+// steps of a picture.
+func (g *generation) steps() int {
+	last := g.passes[len(g.passes)-1]
+	return last.first + len(last.steps)
+}
+
+// report tells how far the picture is: step steps of pass p are done.
+func (g *generation) report(stage string, p *pass, step int, more func(*Progress)) {
+	out := Progress{Image: g.k + 1, Images: g.req.Count, Stage: stage, Step: p.first + step, Steps: g.steps(), Rescued: g.born()}
+	if g.done > 0 {
+		left := (g.req.Count-g.k)*g.steps() - out.Step
+		out.Left = time.Since(g.start) / time.Duration(g.done) * time.Duration(left)
+	}
+	if more != nil {
+		more(&out)
+	}
+	g.progress(out)
+}
+
+// prepare encodes what all pictures share.
+func (g *generation) prepare() (err error) {
+	g.report(StageEncode, g.passes[0], 0, nil)
+	if g.cond, err = g.encode(); err != nil {
+		return err
+	}
+	if g.req.Init == nil {
+		return nil
+	}
+	c := newCanvas(g.req)
+	g.canvas = c
+	if g.moments, err = g.encodePixels(values(c.init, nil), g.req.Width, g.req.Height); err != nil {
+		return err
+	}
+	if c.hard == nil {
+		return nil
+	}
 	f := g.VAE.Config.Factor()
-	h, w, c := g.req.Height/f, g.req.Width/f, g.VAE.Config.LatentChannels
-	z := make([]float32, h*w*c)
-	noise.Latent(src, z, h, w, c)
-	return g.Device.FromFloat32(z, gpu.Float32, 1, h, w, c)
-}
-
-// history holds what steps look back on, the present first.
-type history struct{ x, output, denoised []*gpu.Tensor }
-
-// depth is how far any sampler looks back.
-const depth = 4
-
-func (h *history) push(list *[]*gpu.Tensor, t *gpu.Tensor) {
-	*list = append([]*gpu.Tensor{t}, *list...)
-	if len(*list) > depth {
-		(*list)[depth].Free()
-		*list = (*list)[:depth]
+	g.mask = g.Device.FromFloat32(latentMask(c.hard, g.req.Width, g.req.Height, f), gpu.Float32, 1, g.req.Height/f, g.req.Width/f, 1)
+	if g.Inpaints() {
+		g.masked, err = g.encodePixels(values(c.init, c.hard), g.req.Width, g.req.Height)
 	}
+	return err
 }
 
-// step applies one scheduler.Step: out = model(x), then a linear combination.
-func (g *generation) step(i int, s scheduler.Step, h *history, src noise.Source, k int, progress func(Progress)) error {
-	dev := g.Device
-	h.push(&h.output, dev.Scope1(func() *gpu.Tensor { return g.predict(h.x[0], s) }))
-	h.push(&h.denoised, dev.Scope1(func() *gpu.Tensor {
-		x0 := gpu.Combine([]float32{float32(s.PredictX), float32(s.PredictOutput)}, h.x[0], h.output[0])
-		if s.Clip != 0 {
-			x0 = gpu.Clamp(x0, -float32(s.Clip), float32(s.Clip))
-		}
-		return x0
-	}))
-	h.push(&h.x, dev.Scope1(func() *gpu.Tensor {
-		var coef []float32
-		var terms []*gpu.Tensor
-		for _, part := range []struct {
-			c  []float64
-			ts []*gpu.Tensor
-		}{{s.X, h.x}, {s.Output, h.output}, {s.Denoised, h.denoised}} {
-			for j, c := range part.c {
-				coef, terms = append(coef, float32(c)), append(terms, part.ts[j])
+// paint makes picture k: noise, the reverse process, the decoder.
+func (g *generation) paint(ctx context.Context, k int) (out Picture, err error) {
+	g.k = k
+	req := g.req.At(k)
+	src, err := noise.Open(req.RNG, req.Seed)
+	if err != nil {
+		return out, err
+	}
+	out = Picture{Seed: req.Seed, Recipe: g.recipe(req)}
+	g.Device.Scope(func() []*gpu.Tensor {
+		var x *gpu.Tensor
+		for i, p := range g.passes {
+			if req.Resume != nil && i < req.Resume.Pass {
+				continue
+			}
+			var stopped int
+			if x, stopped, err = g.run(ctx, i, x, src, req); err != nil {
+				return nil
+			}
+			if g.report(StageDecode, p, len(p.steps), nil); stopped > 0 {
+				out.Recipe.Extra = append(out.Recipe.Extra, gallery.Pair{Key: "Stopped after steps", Value: strconv.Itoa(stopped)})
+				break
 			}
 		}
-		if s.Noise != 0 {
-			coef, terms = append(coef, float32(s.Noise)), append(terms, g.noise(src))
-		}
-		return gpu.Combine(coef, terms...)
-	}))
-	if !h.x[0].Finite() {
-		return fmt.Errorf("step %d of %d gave numbers that are not finite: try --precision f32", i+1, len(g.steps))
-	}
-	g.done++
-	p := Progress{Image: k + 1, Images: g.req.Count, Step: i + 1, Steps: len(g.steps)}
-	left := g.req.Count*len(g.steps) - g.done
-	p.Left = time.Since(g.start) / time.Duration(g.done) * time.Duration(left)
-	if g.req.Preview > 0 && i+1 < len(g.steps) && (i+1)%g.req.Preview == 0 {
-		p.Preview = g.preview(h.denoised[0])
-	}
-	progress(p)
-	return nil
-}
-
-// predict runs the U-Net, with guidance on both prompts as one batch:
-// ε = ε(∅) + g·(ε(prompt) − ε(∅))  (Ho & Salimans 2022, eq. 6, with g = 1+w).
-func (g *generation) predict(x *gpu.Tensor, s scheduler.Step) *gpu.Tensor {
-	if s.InputScale != 1 {
-		x = gpu.Scale(float32(s.InputScale), x)
-	}
-	x = gpu.Cast(x, g.DType)
-	t := []float32{float32(s.Timestep)}
-	if !g.guided() {
-		return gpu.Cast(g.UNet.Forward(x, t, g.cond, nil), gpu.Float32)
-	}
-	t = append(t, t[0])
-	out := gpu.Cast(g.UNet.Forward(gpu.Stack(x, x), t, g.cond, nil), gpu.Float32)
-	scale := float32(g.req.Guidance)
-	return gpu.Combine([]float32{1 - scale, scale}, gpu.Rows(out, 0, 1), gpu.Rows(out, 1, 2))
-}
-
-// decode turns latents [1,h,w,C] into the picture.
-func (g *generation) decode(z *gpu.Tensor) (*image.NRGBA, error) {
-	var img *image.NRGBA
-	var err error
-	g.Device.Scope(func() []*gpu.Tensor {
-		var y *gpu.Tensor
-		if y, err = g.VAE.Decode(gpu.Cast(z, g.DType)); err != nil {
-			return nil
-		}
-		if !y.Finite() {
-			err = fmt.Errorf("the autoencoder gave numbers that are not finite: try --precision f32")
-			return nil
-		}
-		img = toImage(y.Float32s(), y.Dim(2), y.Dim(1))
+		out.Image, err = g.decode(x)
 		return nil
 	})
-	return img, err
+	if err == nil && g.canvas != nil {
+		out.Image = g.canvas.finish(out.Image)
+	}
+	return out, err
 }
 
-// toImage maps [h,w,3] in [−1,1] to 8 bits, rounding as diffusers does.
-func toImage(v []float32, w, h int) *image.NRGBA {
-	img := image.NewNRGBA(image.Rect(0, 0, w, h))
-	for i := range w * h {
-		for c := range 3 {
-			u := min(max(v[3*i+c]/2+0.5, 0), 1)
-			img.Pix[4*i+c] = uint8(math.RoundToEven(float64(u * 255)))
-		}
-		img.Pix[4*i+3] = 255
+// run is a pass: from the latents of the pass before (nil for the first) to its
+// own. stopped, if not 0, says after how many steps of the picture it was ended.
+func (g *generation) run(ctx context.Context, i int, before *gpu.Tensor, src noise.Source, req Request) (x *gpu.Tensor, stopped int, err error) {
+	p := g.passes[i]
+	h, from, err := g.enter(i, before, src, req)
+	if err != nil {
+		return nil, 0, err
 	}
-	return img
+	for s := from; s < len(p.steps); s++ {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
+		select {
+		case <-req.Skip:
+			if len(h.denoised) > 0 {
+				return h.denoised[0], p.first + s, nil
+			}
+		default:
+		}
+		if err := g.step(p, s, h, src); err != nil {
+			return nil, 0, err
+		}
+		g.done++
+		g.report(p.stage, p, s+1, func(out *Progress) {
+			if n := req.Preview; n > 0 && s+1 < len(p.steps) && (s+1)%n == 0 {
+				out.Preview = g.preview(h.denoised[0])
+			}
+			out.State = func() *State { return h.save(i, s+1, src, req.fingerprint(g.Model)) }
+		})
+	}
+	return h.x[0], 0, ctx.Err()
 }
 
-// smallPicture is the largest area in pixels that is cheap enough to decode for
-// a preview.
-const smallPicture = 256 * 256
-
-// preview shows the latents x̂₀: decoded where that is cheap, else their first
-// channels as colours, one pixel each.
-func (g *generation) preview(x0 *gpu.Tensor) image.Image {
-	if g.req.Width*g.req.Height <= smallPicture {
-		if img, err := g.decode(x0); err == nil {
-			return img
-		}
+// enter gives the history with which pass i begins, and how many of its steps
+// are done: none, or those of the picture to go on with.
+func (g *generation) enter(i int, before *gpu.Tensor, src noise.Source, req Request) (h *history, done int, err error) {
+	p, h := g.passes[i], &history{}
+	r := req.Resume
+	resumed := r != nil && r.Pass == i
+	var x *gpu.Tensor
+	switch {
+	case i == 0: // also to go on: what is kept outside of the mask follows from the seed
+		x, err = g.begin(p, req, src)
+	case !resumed:
+		x, err = g.enlarge(p, before, src)
 	}
-	z, h, w, c := x0.Float32s(), x0.Dim(1), x0.Dim(2), x0.Dim(3)
-	rgb := make([]float32, 3*h*w)
-	for i := range h * w {
-		for k := range 3 {
-			rgb[3*i+k] = z[i*c+k%c] / 3
-		}
+	if err != nil {
+		return nil, 0, err
 	}
-	return toImage(rgb, w, h)
+	if resumed {
+		h, err = r.restore(g.Device, src)
+		return h, r.Step, err
+	}
+	h.push(&h.x, x)
+	return h, 0, nil
 }

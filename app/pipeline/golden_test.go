@@ -8,8 +8,6 @@ import (
 	"latent/app/library"
 	"latent/gpu"
 	"latent/gpu/nn/golden"
-	"latent/noise"
-	"latent/scheduler"
 )
 
 // What testdata/make_golden.py asked diffusers for.
@@ -39,31 +37,42 @@ func TestTrajectoryEqualsDiffusers(t *testing.T) {
 		m, f := openGolden(t, dev)
 		for _, c := range goldenCases {
 			t.Run(c.name, func(t *testing.T) {
-				g := &generation{Model: m, req: goldenRequest}
-				var err error
-				if g.steps, err = scheduler.New(scheduler.Options{Sampler: c.sampler, Steps: g.req.Steps, Eta: c.eta}, m.Scheduler); err != nil {
-					t.Fatal(err)
-				}
-				g.cond = g.encode()
-				src := noise.NewCPU(g.req.Seed)
-				want, shape := f.Float32s(c.name + ".latents")
-				n := len(want) / shape[0]
-				h, worst := &history{}, 0.0
-				h.push(&h.x, g.noise(src))
-				for i, s := range g.steps {
-					if err := g.step(i, s, h, src, 0, func(Progress) {}); err != nil {
-						t.Fatal(err)
-					}
-					off := distance(h.x[0].Float32s(), want[i*n:(i+1)*n])
-					worst = max(worst, off)
-					if !(off < 1e-3) {
-						t.Errorf("step %d: latents are off by %.2g, want < 1e-3", i, off)
-					}
-				}
-				t.Logf("latents within %.1e", worst)
+				req := goldenRequest
+				req.Sampler, req.Eta = c.sampler, c.eta
+				trajectory(t, m, req, f, c.name)
 			})
 		}
 	})
+}
+
+// trajectory compares the latents after each step with those called name.latents.
+func trajectory(t *testing.T, m *library.Model, req Request, f *golden.File, name string) []Picture {
+	t.Helper()
+	want, shape := f.Float32s(name + ".latents")
+	n, steps, worst := len(want)/shape[0], 0, 0.0
+	out, err := Generate(t.Context(), m, req, func(p Progress) {
+		if p.State == nil {
+			return
+		}
+		got := p.State().tensors["x.0"]
+		if p.Step > shape[0] || len(got) != n {
+			t.Fatalf("step %d of %d has %d numbers, want %d steps of %d", p.Step, p.Steps, len(got), shape[0], n)
+		}
+		off := distance(got, want[steps*n:(steps+1)*n])
+		steps++
+		worst = max(worst, off)
+		if !(off < 1e-3) {
+			t.Errorf("step %d: latents are off by %.2g, want < 1e-3", p.Step, off)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if steps != shape[0] {
+		t.Errorf("%d steps, want %d", steps, shape[0])
+	}
+	t.Logf("latents within %.1e", worst)
+	return out
 }
 
 // distance is |got−want|/|want|.

@@ -3,6 +3,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"math"
@@ -12,6 +13,7 @@ import (
 	"latent/app/library"
 	"latent/noise"
 	"latent/scheduler"
+	"latent/vae"
 )
 
 // Request says what to paint.
@@ -19,13 +21,58 @@ type Request struct {
 	Prompt, Negative string
 	Steps            int
 	Guidance         float64 // classifier-free guidance scale; 1 or less runs without
-	Sampler          string  // name or label of scheduler.Samplers; "" is ddim
+	Rescale          float64 // share of guidance rescale (Lin et al. 2024, section 3.4), 0 to 1
+	Sampler          string  // name or label of scheduler.Samplers; "" is the model's own
+	Schedule         string  // name or label of scheduler.Schedules; "" is the sampler's own
 	Eta              float64 // share of fresh noise; 0 is the sampler's own
-	Seed             uint64  // of the first picture; picture k takes Seed+k
+	Seed             uint64  // of the first picture; picture k takes Seed+k (but see At)
 	RNG              string  // "" is cpu
-	Width, Height    int     // pixels
+	Width, Height    int     // pixels; with OnlyMasked of the part that is painted
 	Count            int
 	Preview          int // steps between previews; 0: none
+
+	// A share of the noise that another seed draws: pictures alike.
+	VariationSeed     uint64
+	VariationStrength float64 // 0 to 1
+
+	// Image-to-image begins at a picture, which is scaled to cover Width×Height.
+	Init     image.Image `json:"-"`
+	Strength float64     // (0,1], how much is painted anew; 0 is 0.75
+	// Inpainting keeps what is black in the mask. Mask is scaled as Init is.
+	Mask        image.Image `json:"-"`
+	MaskBlur    float64     // standard deviation of its soft edge in pixels
+	OnlyMasked  bool        // paint the part around the mask at Width×Height, and put it back
+	MaskPadding int         // pixels of Init around the mask in that part
+
+	Hires *Hires // a second pass at a larger size; nil: none
+
+	Sizes  *Sizes      // what SDXL is told; nil: the size that is painted, not cropped
+	Tiling vae.Tiling  // of the autoencoder
+	Tiny   *vae.Tiny   `json:"-"` // decodes previews; nil: a cheap linear map, or the model's own where it is small
+	Skip   <-chan bool `json:"-"` // a value ends the picture under way as it stands
+	Resume *State      `json:"-"` // goes on with a picture, the first one
+}
+
+// Hires is a second pass: the picture is enlarged and painted over with
+// Strength.
+type Hires struct {
+	Scale         float64 // of width and height; or else
+	Width, Height int     // pixels
+	Upscaler      string  // of Upscalers; "" is lanczos
+	Steps         int     // of the whole trajectory; 0: as many as the first pass
+	Strength      float64 // (0,1]; 0 is 0.5
+}
+
+// Upscalers are the ways to enlarge between the passes: of the pixels by
+// Lanczos' filter, or of the latents, bilinear.
+var Upscalers = []string{"lanczos", "latent"}
+
+// Sizes is what SDXL is told of the picture (Podell et al. 2023, section 2.2), in
+// pixels.
+type Sizes struct {
+	OriginalWidth, OriginalHeight int // of the picture before it was scaled for training
+	CropLeft, CropTop             int
+	TargetWidth, TargetHeight     int
 }
 
 // Picture is a finished picture with all that made it.
@@ -35,24 +82,74 @@ type Picture struct {
 	Recipe gallery.Recipe
 }
 
-// Progress is reported after each step of each picture.
+// Stages of Progress.
+const (
+	StageEncode  = "encode"  // the prompt and the picture to begin at
+	StageDenoise = "denoise" // the reverse process
+	StageHires   = "hires"   // the same at the larger size
+	StageDecode  = "decode"
+)
+
+// Progress is reported at the beginning of each stage and after each step of each
+// picture.
 type Progress struct {
 	Image, Images int // which picture, from 1
-	Step, Steps   int
+	Stage         string
+	Step, Steps   int           // how many are done, of both passes
 	Left          time.Duration // until all pictures are done
 	Preview       image.Image   // the picture as it stands, where one was asked for
+	Rescued       []string      // blocks that had to be run in float32
+
+	// State, where it is not nil, returns all that is needed to go on from here. It
+	// must be called before the callback returns.
+	State func() *State
+}
+
+// At is the request for picture k alone. Variations are those of one seed.
+func (r Request) At(k int) Request {
+	r.Count = 1
+	if r.VariationStrength > 0 {
+		r.VariationSeed += uint64(k)
+	} else {
+		r.Seed += uint64(k)
+	}
+	if k > 0 {
+		r.Resume = nil
+	}
+	return r
 }
 
 // withDefaults fills what is empty.
-func (r Request) withDefaults() Request {
+func (r Request) withDefaults(m *library.Model) Request {
 	if r.Sampler == "" {
-		r.Sampler = "ddim"
+		r.Sampler = m.Scheduler.Sampler()
 	}
 	if r.RNG == "" {
 		r.RNG = "cpu"
 	}
 	if r.Count == 0 {
 		r.Count = 1
+	}
+	if r.Init != nil && r.Strength == 0 {
+		r.Strength = 0.75
+	}
+	if r.Hires != nil {
+		h := *r.Hires
+		if h.Upscaler == "" {
+			h.Upscaler = Upscalers[0]
+		}
+		if h.Steps == 0 {
+			h.Steps = r.Steps
+		}
+		if h.Strength == 0 {
+			h.Strength = 0.5
+		}
+		if h.Scale != 0 {
+			f := float64(m.VAE.Config.Factor())
+			h.Width = int(math.Round(float64(r.Width)*h.Scale/f) * f)
+			h.Height = int(math.Round(float64(r.Height)*h.Scale/f) * f)
+		}
+		r.Hires = &h
 	}
 	return r
 }
@@ -61,44 +158,98 @@ func (r Request) withDefaults() Request {
 const (
 	maxSide  = 8192
 	maxCount = 10000
+	maxBlur  = 1000
+	maxScale = 64
 )
 
 // Validate says in one line what of the request m cannot do.
 func (r Request) Validate(m *library.Model) error {
-	r = r.withDefaults()
-	// A U-Net halves its input at every level but the last.
-	unit := m.VAE.Config.Factor() << (len(m.UNet.Config.DownBlockTypes) - 1)
+	if r.Hires != nil && !(r.Hires.Scale >= 0 && r.Hires.Scale <= maxScale) {
+		return fmt.Errorf("hires scale %g: between 1 and %d", r.Hires.Scale, maxScale)
+	}
+	r = r.withDefaults(m)
+	if err := validSize("size", r.Width, r.Height, m); err != nil {
+		return err
+	}
 	switch {
-	case r.Width < 1 || r.Height < 1 || r.Width%m.VAE.Config.Factor() != 0 || r.Height%m.VAE.Config.Factor() != 0:
-		return fmt.Errorf("size %dx%d: width and height must be multiples of %d", r.Width, r.Height, m.VAE.Config.Factor())
-	case r.Width > maxSide || r.Height > maxSide:
-		return fmt.Errorf("size %dx%d: at most %d on a side", r.Width, r.Height, maxSide)
-	case r.Width < unit || r.Height < unit:
-		return fmt.Errorf("size %dx%d: this model needs at least %d on a side", r.Width, r.Height, unit)
 	case r.Steps < 1:
 		return fmt.Errorf("steps %d: at least 1 is needed", r.Steps)
 	case r.Count < 1 || r.Count > maxCount:
 		return fmt.Errorf("count %d: between 1 and %d", r.Count, maxCount)
 	case math.IsNaN(r.Guidance) || math.IsInf(r.Guidance, 0):
 		return fmt.Errorf("guidance %g is not a number", r.Guidance)
+	case !(r.Rescale >= 0 && r.Rescale <= 1):
+		return fmt.Errorf("guidance rescale %g: between 0 and 1", r.Rescale)
+	case !(r.VariationStrength >= 0 && r.VariationStrength <= 1):
+		return fmt.Errorf("variation strength %g: between 0 and 1", r.VariationStrength)
+	case r.Init == nil && r.Strength != 0:
+		return errors.New("a strength needs a picture to begin at (init)")
+	case r.Init == nil && r.Mask != nil:
+		return errors.New("a mask needs a picture to begin at (init)")
+	case r.Init != nil && r.Init.Bounds().Empty(), r.Mask != nil && r.Mask.Bounds().Empty():
+		return errors.New("the picture to begin at, or its mask, has no pixels")
+	case r.Mask == nil && r.OnlyMasked:
+		return errors.New("painting the masked part only needs a mask")
+	case !(r.MaskBlur >= 0 && r.MaskBlur <= maxBlur):
+		return fmt.Errorf("mask blur %g: between 0 and %d pixels", r.MaskBlur, maxBlur)
+	case r.MaskPadding < 0 || r.MaskPadding > maxSide:
+		return fmt.Errorf("mask padding %d: between 0 and %d pixels", r.MaskPadding, maxSide)
 	}
 	if _, err := noise.Open(r.RNG, 0); err != nil {
 		return err
 	}
-	_, err := scheduler.New(r.schedule(), m.Scheduler)
-	return err
-}
-
-// schedule is what the scheduler is asked for.
-func (r Request) schedule() scheduler.Options {
-	return scheduler.Options{Sampler: r.Sampler, Steps: r.Steps, Eta: r.Eta}
-}
-
-func (r Request) recipe(m *library.Model, k int) gallery.Recipe {
-	sampler, _, _ := scheduler.FindSampler(r.Sampler) // which Validate has found
-	return gallery.Recipe{
-		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Sampler: sampler.Label,
-		CFGScale: r.Guidance, Seed: int64(r.Seed + uint64(k)), Width: r.Width, Height: r.Height,
-		Model: m.Name, RNG: r.RNG, Eta: r.Eta,
+	if _, err := scheduler.New(r.options(), m.Scheduler); err != nil {
+		return err
 	}
+	if h := r.Hires; h != nil {
+		if r.Init != nil {
+			return errors.New("a hires pass follows a picture that begins at noise: leave out the picture to begin at, or the pass")
+		}
+		if err := validSize("hires size", h.Width, h.Height, m); err != nil {
+			return err
+		}
+		if !oneOf(h.Upscaler, Upscalers) {
+			return fmt.Errorf("unknown upscaler %q: choose one of %v", h.Upscaler, Upscalers)
+		}
+		if _, err := scheduler.New(r.hiresOptions(), m.Scheduler); err != nil {
+			return fmt.Errorf("hires pass: %w", err)
+		}
+	}
+	return r.Resume.fits(r, m)
+}
+
+func validSize(what string, w, h int, m *library.Model) error {
+	f := m.VAE.Config.Factor()
+	// A U-Net halves its input at every level but the last.
+	unit := f << (len(m.UNet.Config.DownBlockTypes) - 1)
+	switch {
+	case w < 1 || h < 1 || w%f != 0 || h%f != 0:
+		return fmt.Errorf("%s %dx%d: width and height must be multiples of %d", what, w, h, f)
+	case w > maxSide || h > maxSide:
+		return fmt.Errorf("%s %dx%d: at most %d on a side", what, w, h, maxSide)
+	case w < unit || h < unit:
+		return fmt.Errorf("%s %dx%d: this model needs at least %d on a side", what, w, h, unit)
+	}
+	return nil
+}
+
+// options is what the scheduler is asked for.
+func (r Request) options() scheduler.Options {
+	return scheduler.Options{Sampler: r.Sampler, Schedule: r.Schedule, Steps: r.Steps, Eta: r.Eta, Strength: r.Strength}
+}
+
+// hiresOptions is options for the second pass.
+func (r Request) hiresOptions() scheduler.Options {
+	o := r.options()
+	o.Steps, o.Strength = r.Hires.Steps, r.Hires.Strength
+	return o
+}
+
+func oneOf(s string, all []string) bool {
+	for _, a := range all {
+		if s == a {
+			return true
+		}
+	}
+	return false
 }

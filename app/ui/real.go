@@ -159,7 +159,7 @@ func (l *Latent) Generate(ctx context.Context, r Request, progress func(Progress
 		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Guidance: r.Guidance, Sampler: r.Sampler,
 		Width: r.Width, Height: r.Height, Count: 1, Preview: max(1, r.Steps/10),
 	}
-	var begun time.Time // of the second step: the first one also opens the model
+	var begun time.Time // of the first stage: the model is open by then
 	for k := range r.Count {
 		req.Seed = uint64(r.Seed) + uint64(k)
 		made, err := engine.Generate(ctx, r.Model, req, func(p pipeline.Progress) {
@@ -167,8 +167,8 @@ func (l *Latent) Generate(ctx context.Context, r Request, progress func(Progress
 			out := Progress{Image: k + 1, Images: r.Count, Step: p.Step, Steps: p.Steps, Preview: p.Preview}
 			if begun.IsZero() {
 				begun = time.Now()
-			} else {
-				out.Left = time.Since(begun) / time.Duration(done-1) * time.Duration(all-done)
+			} else if done > 0 {
+				out.Left = time.Since(begun) / time.Duration(done) * time.Duration(all-done)
 			}
 			progress(out)
 		})
