@@ -56,11 +56,6 @@ func (g *generation) enlarge(p *pass, before *gpu.Tensor, src noise.Source) (x *
 		}
 		x = g.VAE.Latent(moments, nil)
 	}
-	if g.Inpaints() {
-		if p.extra, err = g.blank(p); err != nil {
-			return nil, err
-		}
-	}
 	p.z = g.noise(p, src)
 	return noised(p.steps[0], x, p.z), nil
 }

@@ -29,16 +29,11 @@ func (h *history) push(list *[]*gpu.Tensor, t *gpu.Tensor) {
 // begin gives the latents that the first pass begins with, [1,h,w,C] Float32. The
 // picture's generator draws in the order of diffusers' pipelines: the sample of
 // the picture to begin at, the noise, the sample of the masked picture.
-func (g *generation) begin(p *pass, req Request, src noise.Source) (x *gpu.Tensor, err error) {
+func (g *generation) begin(p *pass, req Request, src noise.Source) *gpu.Tensor {
 	first := p.steps[0]
 	if g.moments == nil {
 		p.z = g.startNoise(p, req, src)
-		if g.Inpaints() {
-			if p.extra, err = g.blank(p); err != nil {
-				return nil, err
-			}
-		}
-		return gpu.Scale(float32(first.Init), p.z), nil
+		return gpu.Scale(float32(first.Init), p.z)
 	}
 	// A U-Net that inpaints, begun at noise alone, needs no sample.
 	fresh := g.mask != nil && req.Strength == 1
@@ -53,9 +48,9 @@ func (g *generation) begin(p *pass, req Request, src noise.Source) (x *gpu.Tenso
 		}
 	}
 	if fresh {
-		return gpu.Scale(float32(first.Init), p.z), nil
+		return gpu.Scale(float32(first.Init), p.z)
 	}
-	return noised(first, p.known, p.z), nil
+	return noised(first, p.known, p.z)
 }
 
 // noised is a clean latent with the noise that x has at the beginning of s.

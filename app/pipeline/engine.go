@@ -14,8 +14,9 @@ import (
 	"latent/assets"
 	"latent/gpu"
 	_ "latent/gpu/host"
+	"latent/gpu/nn"
 	_ "latent/gpu/reference"
-	"latent/unet"
+	"latent/vae"
 )
 
 // Builtin is the name of the model inside the program.
@@ -52,6 +53,9 @@ type worker struct {
 	model   *library.Model // nil: none is open
 	name    string         // as Generate was given it
 	changed time.Time      // of its folder
+
+	tiny     *vae.Tiny // nil: none is open
+	tinyPath string
 }
 
 // Start opens the device called device ("auto", "host", …: see gpu.Open) to
@@ -87,6 +91,7 @@ func (e *Engine) work(device, precision string, opened chan<- error) {
 		select {
 		case <-e.quit:
 			w.closeModel()
+			w.closeTiny()
 			return
 		case j := <-e.jobs:
 			j.done <- w.do(j.run)
@@ -140,7 +145,7 @@ func (e *Engine) submit(ctx context.Context, run func(w *worker) error) error {
 }
 
 // Generate paints the pictures of req with a model: Builtin, or the path of a
-// model folder. Without a size it takes the model's own. progress, if not nil,
+// model folder. Without a size it takes that of Init, or the model's own. progress, if not nil,
 // is called on the engine's goroutine and must not call the engine. What it
 // returns is as Generate, the function, says.
 func (e *Engine) Generate(ctx context.Context, model string, req Request, progress func(Progress)) (out []Picture, err error) {
@@ -150,7 +155,12 @@ func (e *Engine) Generate(ctx context.Context, model string, req Request, progre
 			return err
 		}
 		if req.Width == 0 && req.Height == 0 {
-			req.Width, req.Height = nativeSize(m)
+			req.Width, req.Height = defaultSize(m, req)
+		}
+		if req.Tiny == nil && req.Preview > 0 && req.PreviewDecoder != "" {
+			if req.Tiny, err = w.openTiny(req.PreviewDecoder, m); err != nil {
+				return err
+			}
 		}
 		out, err = Generate(ctx, m, req, progress)
 		return err
@@ -164,7 +174,7 @@ func (e *Engine) Open(ctx context.Context, model string) (width, height int, err
 	err = e.submit(ctx, func(w *worker) error {
 		m, err := w.open(model)
 		if err == nil {
-			width, height = nativeSize(m)
+			width, height = m.NativeSize()
 		}
 		return err
 	})
@@ -187,6 +197,7 @@ func (e *Engine) With(ctx context.Context, model string, f func(m *library.Model
 func (e *Engine) Do(ctx context.Context, f func(dev *gpu.Device) error) error {
 	return e.submit(ctx, func(w *worker) error {
 		w.closeModel()
+		w.closeTiny()
 		w.dev.Trim()
 		defer w.dev.Trim()
 		return f(w.dev)
@@ -229,13 +240,42 @@ func (w *worker) closeModel() {
 	}
 }
 
-// nativeSize is the size of the pictures that m was trained on: its U-Net's
-// sample_size in latents, 64 where the config does not say.
-func nativeSize(m *library.Model) (width, height int) {
-	size := m.UNet.Config.SampleSize
-	if len(size) == 0 {
-		size = unet.Ints{64}
+// openTiny returns the TAESD at path, or for m's family in the folder path; nil
+// if there is none in it.
+func (w *worker) openTiny(path string, m *library.Model) (*vae.Tiny, error) {
+	if found := FindTiny(path, m.Family); found != "" {
+		path = found
+	} else if info, err := os.Stat(path); err == nil && info.IsDir() {
+		if _, err := os.Stat(filepath.Join(path, tinyWeights)); err != nil {
+			return nil, nil
+		}
+	}
+	if w.tiny != nil && w.tinyPath == path {
+		return w.tiny, nil
+	}
+	w.closeTiny()
+	t, err := OpenTiny(path, w.dev, w.dtype)
+	if err != nil {
+		return nil, err
+	}
+	w.tiny, w.tinyPath = t, path
+	return t, nil
+}
+
+func (w *worker) closeTiny() {
+	if w.tiny != nil {
+		nn.Free(w.tiny)
+		w.tiny = nil
+	}
+}
+
+// defaultSize is the size of a picture for which none was asked: that of the
+// picture to begin at, in the steps that m paints in, or else m's own.
+func defaultSize(m *library.Model, r Request) (width, height int) {
+	if r.Init == nil || r.OnlyMasked {
+		return m.NativeSize()
 	}
 	f := m.VAE.Config.Factor()
-	return size[len(size)-1] * f, size[0] * f
+	whole := func(n int) int { return max(f, (n+f/2)/f*f) }
+	return whole(r.Init.Bounds().Dx()), whole(r.Init.Bounds().Dy())
 }

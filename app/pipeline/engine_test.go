@@ -140,7 +140,7 @@ func TestRecipeAndProgress(t *testing.T) {
 	req.Count, req.Preview = 2, 1
 	var steps []string
 	out, err := e.Generate(t.Context(), dir, req, func(p Progress) {
-		steps = append(steps, fmt.Sprint(p.Image) + p.Stage + fmt.Sprint(p.Step))
+		steps = append(steps, fmt.Sprint(p.Image)+p.Stage+fmt.Sprint(p.Step))
 		if wants := p.Stage == StageDenoise && p.Step < p.Steps; wants != (p.Preview != nil) {
 			t.Errorf("step %d: preview %v, want one: %v", p.Step, p.Preview != nil, wants)
 		}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"strconv"
+	"sync"
 	"time"
 
 	"latent/app/gallery"
@@ -76,8 +77,8 @@ type pass struct {
 	first         int // steps of the passes before
 
 	// Of the picture under way:
-	known, z *gpu.Tensor // latents that are kept outside of the mask, and the noise they get; nil: none
-	extra    *gpu.Tensor // [1,h,w,1+C]: what a U-Net that inpaints reads beside the latent; nil
+	known, z *gpu.Tensor // the latents to begin at (nil: none), and the noise
+	extra    *gpu.Tensor // [1,h,w,1+C], what a U-Net that inpaints reads beside the latent: mask, masked latents
 }
 
 func newGeneration(m *library.Model, req Request, progress func(Progress)) (*generation, error) {
@@ -122,6 +123,13 @@ func (g *generation) prepare() (err error) {
 	if g.cond, err = g.encode(); err != nil {
 		return err
 	}
+	if g.Inpaints() && g.req.Mask == nil {
+		for _, p := range g.passes {
+			if p.extra, err = g.blank(p); err != nil {
+				return err
+			}
+		}
+	}
 	if g.req.Init == nil {
 		return nil
 	}
@@ -152,6 +160,7 @@ func (g *generation) paint(ctx context.Context, k int) (out Picture, err error) 
 	out = Picture{Seed: req.Seed, Recipe: g.recipe(req)}
 	g.Device.Scope(func() []*gpu.Tensor {
 		var x *gpu.Tensor
+		var last *pass
 		for i, p := range g.passes {
 			if req.Resume != nil && i < req.Resume.Pass {
 				continue
@@ -160,14 +169,16 @@ func (g *generation) paint(ctx context.Context, k int) (out Picture, err error) 
 			if x, stopped, err = g.run(ctx, i, x, src, req); err != nil {
 				return nil
 			}
-			if g.report(StageDecode, p, len(p.steps), nil); stopped > 0 {
+			if last = p; stopped > 0 {
 				out.Recipe.Extra = append(out.Recipe.Extra, gallery.Pair{Key: "Stopped after steps", Value: strconv.Itoa(stopped)})
 				break
 			}
 		}
+		g.report(StageDecode, last, len(last.steps), nil)
 		out.Image, err = g.decode(x)
 		return nil
 	})
+	out.Rescued = g.born()
 	if err == nil && g.canvas != nil {
 		out.Image = g.canvas.finish(out.Image)
 	}
@@ -182,6 +193,7 @@ func (g *generation) run(ctx context.Context, i int, before *gpu.Tensor, src noi
 	if err != nil {
 		return nil, 0, err
 	}
+	print := sync.OnceValue(func() string { return req.fingerprint(g.Model) })
 	for s := from; s < len(p.steps); s++ {
 		if err := ctx.Err(); err != nil {
 			return nil, 0, err
@@ -201,7 +213,7 @@ func (g *generation) run(ctx context.Context, i int, before *gpu.Tensor, src noi
 			if n := req.Preview; n > 0 && s+1 < len(p.steps) && (s+1)%n == 0 {
 				out.Preview = g.preview(h.denoised[0])
 			}
-			out.State = func() *State { return h.save(i, s+1, src, req.fingerprint(g.Model)) }
+			out.State = func() *State { return h.save(i, s+1, src, print()) }
 		})
 	}
 	return h.x[0], 0, ctx.Err()
@@ -216,7 +228,7 @@ func (g *generation) enter(i int, before *gpu.Tensor, src noise.Source, req Requ
 	var x *gpu.Tensor
 	switch {
 	case i == 0: // also to go on: what is kept outside of the mask follows from the seed
-		x, err = g.begin(p, req, src)
+		x = g.begin(p, req, src)
 	case !resumed:
 		x, err = g.enlarge(p, before, src)
 	}

@@ -30,6 +30,9 @@ type Request struct {
 	Width, Height    int     // pixels; with OnlyMasked of the part that is painted
 	Count            int
 	Preview          int // steps between previews; 0: none
+	// PreviewDecoder is a file or folder of TAESD, or a folder that may hold one
+	// for the model's family: Engine.Generate opens it as Tiny.
+	PreviewDecoder string `json:"-"`
 
 	// A share of the noise that another seed draws: pictures alike.
 	VariationSeed     uint64
@@ -77,9 +80,10 @@ type Sizes struct {
 
 // Picture is a finished picture with all that made it.
 type Picture struct {
-	Image  *image.NRGBA
-	Seed   uint64
-	Recipe gallery.Recipe
+	Image   *image.NRGBA
+	Seed    uint64
+	Recipe  gallery.Recipe
+	Rescued []string // blocks that had to be run in float32 for this or an earlier picture
 }
 
 // Stages of Progress.

@@ -1,0 +1,457 @@
+package pipeline
+
+import (
+	"image"
+	"image/color"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"latent/app/library"
+	"latent/gpu"
+	"latent/gpu/nn"
+	"latent/gpu/nn/golden"
+)
+
+// smooth is a picture to begin at, spot a mask with a hole.
+func smooth(w, h int) *image.NRGBA {
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for i := range w * h {
+		x, y := float64(i%w), float64(i/w)
+		img.SetNRGBA(i%w, i/w, color.NRGBA{uint8(128 + 100*math.Sin(x/7)), uint8(128 + 90*math.Cos(y/5)), uint8(3 * (i % w)), 255})
+	}
+	return img
+}
+
+func spot(w, h int, box image.Rectangle) *image.Gray {
+	img := image.NewGray(image.Rect(0, 0, w, h))
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		for x := box.Min.X; x < box.Max.X; x++ {
+			img.Pix[y*w+x] = 255
+		}
+	}
+	return img
+}
+
+// modes are the ways to a picture, each with a change to request().
+var modes = map[string]func(*Request){
+	"text":    func(r *Request) {},
+	"picture": func(r *Request) { r.Init = smooth(40, 30) },
+	"mask":    func(r *Request) { r.Init, r.Mask = smooth(32, 16), spot(32, 16, image.Rect(8, 0, 24, 16)) },
+	"masked part": func(r *Request) {
+		r.Init, r.Mask, r.OnlyMasked = smooth(80, 50), spot(80, 50, image.Rect(30, 20, 50, 30)), true
+	},
+	"hires":          func(r *Request) { r.Hires = &Hires{Scale: 1.5, Strength: 0.7} },
+	"hires, latents": func(r *Request) { r.Hires = &Hires{Width: 48, Height: 32, Upscaler: "latent", Steps: 4} },
+	"variation":      func(r *Request) { r.VariationSeed, r.VariationStrength = 5, 0.3 },
+}
+
+// In each mode picture k of a batch is the one of its request alone.
+func TestBatchMembersEqualSinglesInAllModes(t *testing.T) {
+	e, dir := start(t), tinyModel(t, 1)
+	for name, change := range modes {
+		t.Run(name, func(t *testing.T) {
+			req := request()
+			req.Sampler = "ddpm" // which draws noise at every step
+			change(&req)
+			req.Count = 3
+			batch := paint(t, e, dir, req)
+			for k, p := range batch {
+				if diff := cmp.Diff(paint(t, e, dir, req.At(k))[0], p); diff != "" {
+					t.Errorf("picture %d is not the one of its seed alone: %s", k, diff)
+				}
+				if k > 0 && cmp.Equal(batch[0].Image.Pix, p.Image.Pix) {
+					t.Errorf("picture %d is the first again", k)
+				}
+			}
+		})
+	}
+}
+
+// In each mode a picture that is stopped after any step and gone on with, over a
+// file and in another engine, comes out the same.
+func TestResumedPictureIsTheSame(t *testing.T) {
+	e, dir := start(t), tinyModel(t, 1)
+	for name, change := range modes {
+		t.Run(name, func(t *testing.T) {
+			req := request()
+			req.Sampler = "ddpm"
+			change(&req)
+			var states []*State
+			whole, err := e.Generate(t.Context(), dir, req, func(p Progress) {
+				if p.State != nil {
+					states = append(states, p.State())
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			other := start(t)
+			for i, s := range states {
+				path := filepath.Join(t.TempDir(), "half.safetensors")
+				if err := WriteState(path, s); err != nil {
+					t.Fatal(err)
+				}
+				resumed := req
+				if resumed.Resume, err = ReadState(path); err != nil {
+					t.Fatal(err)
+				}
+				steps := 0
+				out, err := other.Generate(t.Context(), dir, resumed, func(p Progress) {
+					if p.State != nil {
+						steps++
+					}
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(whole, out); diff != "" {
+					t.Errorf("gone on after %d steps the picture differs: %s", i+1, diff)
+				}
+				if want := len(states) - i - 1; steps != want {
+					t.Errorf("gone on after %d steps it takes %d, want %d", i+1, steps, want)
+				}
+			}
+			req.Resume, req.Seed = states[0], req.Seed+1
+			if _, err := e.Generate(t.Context(), dir, req, nil); err == nil || !strings.Contains(err.Error(), "another request") {
+				t.Errorf("goes on with the picture of another seed: %v", err)
+			}
+		})
+	}
+}
+
+func FuzzReadState(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "half.safetensors")
+	s := &State{Step: 1, request: "r", rng: []byte{1}, shape: []int{1, 1, 1, 2}, tensors: map[string][]float32{"x.0": {1, 2}}}
+	if err := WriteState(path, s); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(golden.Read(f, path))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		path := filepath.Join(t.TempDir(), "fuzz")
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := ReadState(path); err == nil {
+			if err := WriteState(path, s); err != nil {
+				t.Errorf("what was read cannot be written: %v", err)
+			}
+		}
+	})
+}
+
+// What the mask keeps comes out pixel by pixel, and the rest does not.
+func TestMaskKeepsPixels(t *testing.T) {
+	e, dir := start(t), tinyModel(t, 1)
+	for _, c := range []struct {
+		name       string
+		w, h       int // of the picture to begin at
+		onlyMasked bool
+		blur       float64
+	}{{"whole", 32, 16, false, 0}, {"soft", 32, 16, false, 1}, {"part", 90, 70, true, 0}} {
+		t.Run(c.name, func(t *testing.T) {
+			init, hole := smooth(c.w, c.h), image.Rect(9, 3, 20, 11)
+			req := request()
+			req.Init, req.Mask, req.OnlyMasked, req.MaskBlur, req.Strength = init, spot(c.w, c.h, hole), c.onlyMasked, c.blur, 1
+			got := paint(t, e, dir, req)[0].Image
+			if got.Rect != init.Rect {
+				t.Fatalf("picture of %v, want %v", got.Rect, init.Rect)
+			}
+			reach, changed := hole.Inset(-int(3*c.blur)), 0
+			for y := range c.h {
+				for x := range c.w {
+					same := got.NRGBAAt(x, y) == init.NRGBAAt(x, y)
+					if !image.Pt(x, y).In(reach) && !same {
+						t.Fatalf("pixel %d,%d is %v, was %v", x, y, got.NRGBAAt(x, y), init.NRGBAAt(x, y))
+					}
+					if image.Pt(x, y).In(hole) && !same {
+						changed++
+					}
+				}
+			}
+			if all := hole.Dx() * hole.Dy(); changed < all*9/10 {
+				t.Errorf("%d of %d painted pixels are new", changed, all)
+			}
+		})
+	}
+}
+
+func TestStrengthDecidesTheSteps(t *testing.T) {
+	e, dir := start(t), tinyModel(t, 1)
+	for _, strength := range []float64{0.1, 0.5, 1} {
+		req := request()
+		req.Steps, req.Init, req.Strength = 10, smooth(32, 16), strength
+		steps := 0
+		if _, err := e.Generate(t.Context(), dir, req, func(p Progress) { steps = p.Steps }); err != nil {
+			t.Fatal(err)
+		}
+		if want := int(10 * strength); steps != want {
+			t.Errorf("strength %g runs %d steps, want %d", strength, steps, want)
+		}
+	}
+}
+
+func TestHiresSizes(t *testing.T) {
+	e, dir := start(t), tinyModel(t, 1)
+	for _, upscaler := range Upscalers {
+		req := request()
+		req.Hires = &Hires{Scale: 1.6, Upscaler: upscaler, Steps: 10, Strength: 0.5}
+		stages := map[string]int{}
+		out, err := e.Generate(t.Context(), dir, req, func(p Progress) {
+			if stages[p.Stage]++; p.Steps != 3+5 {
+				t.Errorf("progress speaks of %d steps", p.Steps)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b := out[0].Image.Bounds(); b.Dx() != 48 || b.Dy() != 24 {
+			t.Errorf("picture of %v, want 48×24: the sides are multiples of 8", b)
+		}
+		if diff := cmp.Diff(map[string]int{StageEncode: 1, StageDenoise: 3, StageHires: 5, StageDecode: 1}, stages); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func TestSkippedPictureIsFinishedEarly(t *testing.T) {
+	e, dir := start(t), tinyModel(t, 1)
+	skip := make(chan bool, 1)
+	req := request()
+	req.Steps, req.Count, req.Skip = 8, 2, skip
+	steps := map[int]int{}
+	out, err := e.Generate(t.Context(), dir, req, func(p Progress) {
+		if p.Stage == StageDenoise {
+			if steps[p.Image]++; p.Image == 1 && p.Step == 5 {
+				skip <- true
+			}
+		}
+	})
+	if err != nil || len(out) != 2 || steps[1] != 5 || steps[2] != 8 {
+		t.Fatalf("%d pictures of %v steps, %v", len(out), steps, err)
+	}
+	if !strings.Contains(out[0].Recipe.String(), "Stopped after steps: 5") || strings.Contains(out[1].Recipe.String(), "Stopped") {
+		t.Errorf("recipes %v and %v", out[0].Recipe, out[1].Recipe)
+	}
+	req.Skip = nil
+	if whole := paint(t, e, dir, req); !cmp.Equal(whole[1], out[1]) || cmp.Equal(whole[0].Image, out[0].Image) {
+		t.Error("the picture after the skipped one differs, or that is as if it were not skipped")
+	}
+}
+
+// A U-Net that inpaints paints from a prompt alone, too.
+func TestInpaintingModelWithoutMask(t *testing.T) {
+	dev, err := gpu.Open("reference")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	m := openWay(t, dev, gpu.Float32, "inpaint")
+	for _, hires := range []*Hires{nil, {Scale: 2}} {
+		req := goldenRequest
+		req.Hires = hires
+		if _, err := Generate(t.Context(), m, req, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	req := goldenRequest
+	req.Init, req.Strength = smooth(48, 32), 0.5
+	if _, err := Generate(t.Context(), m, req, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// Weights that overflow float16 are found, named and run in float32: the picture
+// is then near that of float32.
+func TestOverflowIsRescued(t *testing.T) {
+	golden.EachDevice(t, func(t *testing.T, dev *gpu.Device) {
+		for _, c := range []struct {
+			born string
+			of   func(m *library.Model) *nn.Conv2d
+		}{
+			{"unet.down_blocks.1.resnets.0", func(m *library.Model) *nn.Conv2d { return m.UNet.DownBlocks[1].Resnets[0].Conv2 }},
+			{"vae.decoder.up_blocks.1.resnets.0", func(m *library.Model) *nn.Conv2d { return m.VAE.Decoder.UpBlocks[1].Resnets[0].Conv2 }},
+			{"vae.encoder.down_blocks.1.resnets.0", func(m *library.Model) *nn.Conv2d { return m.VAE.Encoder.DownBlocks[1].Resnets[0].Conv2 }},
+		} {
+			t.Run(c.born, func(t *testing.T) {
+				run := func(dtype gpu.DType) (pix []uint8, born []string) {
+					m := openWay(t, dev, dtype, "")
+					w := c.of(m).Weight.T
+					v := w.Float32s()
+					for i := range v {
+						v[i] = min(max(v[i]*1e6, -6e4), 6e4)
+					}
+					w.Write(v)
+					req := goldenRequest
+					req.Steps, req.Init, req.Strength = 4, smooth(48, 32), 1
+					out, err := Generate(t.Context(), m, req, func(p Progress) { born = p.Rescued })
+					if err != nil {
+						t.Fatal(err)
+					}
+					if m.UNet.Rescue != nil || m.VAE.Rescue != nil {
+						t.Error("the model stays watched over")
+					}
+					// Decoding comes after the last report.
+					return out[0].Image.Pix, append(born, out[0].Rescued...)
+				}
+				want, none := run(gpu.Float32)
+				got, born := run(gpu.Float16)
+				if len(none) > 0 || len(born) == 0 || born[0] != c.born {
+					t.Errorf("float32 rescues %v, float16 %v", none, born)
+				}
+				var sum float64
+				for i := range want {
+					d := float64(got[i]) - float64(want[i])
+					sum += d * d
+				}
+				psnr := 10 * math.Log10(255*255*float64(len(want))/sum)
+				t.Logf("PSNR %.1f dB", psnr)
+				if !(psnr >= 30) {
+					t.Errorf("PSNR %.1f dB against float32, want 30", psnr)
+				}
+			})
+		}
+	})
+}
+
+// What float32 cannot help is an error that says so.
+func TestDamagedWeightsAreAnError(t *testing.T) {
+	dev, err := gpu.Open("reference")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	for dtype, want := range map[gpu.DType]string{gpu.Float32: "damaged", gpu.BFloat16: "unet.down_blocks.0.resnets.0"} {
+		m := openWay(t, dev, dtype, "")
+		b := m.UNet.DownBlocks[0].Resnets[0].Conv1.Bias.T
+		v := b.Float32s()
+		v[0] = float32(math.NaN())
+		b.Write(v)
+		_, err := Generate(t.Context(), m, goldenRequest, nil)
+		if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(want, "unet.")) || !strings.Contains(err.Error(), "step 1 of 10") {
+			t.Errorf("%v: %v", dtype, err)
+		}
+	}
+}
+
+func TestPreviews(t *testing.T) {
+	dev, err := gpu.Open("reference")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	m := openWay(t, dev, gpu.Float32, "")
+	tiny, err := OpenTiny("../../vae/testdata/tiny", dev, gpu.Float32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	preview := func(req Request) image.Image {
+		var img image.Image
+		if _, err := Generate(t.Context(), m, req, func(p Progress) {
+			if p.Preview != nil {
+				img = p.Preview
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return img
+	}
+	req := goldenRequest
+	req.Preview = 3
+	decoded := preview(req)
+	req.Tiny = tiny
+	if img := preview(req); img.Bounds() != image.Rect(0, 0, 48, 32) || cmp.Equal(img, decoded) {
+		t.Errorf("TAESD's preview is %v, or the model's own", img.Bounds())
+	}
+	m.Family, req.Tiny = library.SD1, nil
+	if b := preview(req).Bounds(); b != image.Rect(0, 0, 6, 4) {
+		t.Errorf("the linear preview is %v", b)
+	}
+	// A latent of ones in one channel is that channel's colour.
+	for family, want := range map[library.Family]color.NRGBA{
+		library.SD1: {165, 154, 154, 255}, library.SDXL: {188, 179, 183, 255},
+	} {
+		if got := linear([]float32{1, 0, 0, 0}, 1, 1, 4, family).NRGBAAt(0, 0); got != want {
+			t.Errorf("%s: %v, want %v", family, got, want)
+		}
+	}
+}
+
+func TestSlerp(t *testing.T) {
+	// The columns are at right angles, then alike.
+	a, b := []float32{1, 2, 0, 2}, []float32{0, 2, 1, 2}
+	slerp(a, b, 1./3, 2, 2)
+	want := []float32{float32(math.Cos(math.Pi / 6)), 2, float32(math.Sin(math.Pi / 6)), 2}
+	for i := range want {
+		if math.Abs(float64(a[i]-want[i])) > 1e-6 {
+			t.Errorf("%v, want %v", a, want)
+			break
+		}
+	}
+}
+
+func TestWhatOfAModeIsRefused(t *testing.T) {
+	e, dir := start(t), tinyModel(t, 1)
+	init := smooth(32, 16)
+	for _, test := range []struct {
+		change func(*Request)
+		want   string
+	}{
+		{func(r *Request) { r.Strength = 0.5 }, "needs a picture"},
+		{func(r *Request) { r.Init, r.Strength = init, 2 }, "strength is 2"},
+		{func(r *Request) { r.Init, r.Strength = init, 0.01 }, "leaves none"},
+		{func(r *Request) { r.Init = image.NewNRGBA(image.Rectangle{}) }, "no pixels"},
+		{func(r *Request) { r.Mask = init }, "needs a picture"},
+		{func(r *Request) { r.Init, r.OnlyMasked = init, true }, "needs a mask"},
+		{func(r *Request) { r.Init, r.Mask, r.MaskBlur = init, init, -1 }, "mask blur"},
+		{func(r *Request) { r.Init, r.Mask, r.MaskPadding = init, init, -1 }, "mask padding"},
+		{func(r *Request) { r.Init, r.Hires = init, &Hires{Scale: 2} }, "leave out"},
+		{func(r *Request) { r.Hires = &Hires{} }, "hires size 0x0"},
+		{func(r *Request) { r.Hires = &Hires{Scale: math.NaN()} }, "hires scale"},
+		{func(r *Request) { r.Hires = &Hires{Scale: 2, Upscaler: "magic"} }, "lanczos"},
+		{func(r *Request) { r.Hires = &Hires{Scale: 2, Strength: 3} }, "hires pass"},
+		{func(r *Request) { r.Rescale = 2 }, "guidance rescale"},
+		{func(r *Request) { r.VariationStrength = -1 }, "variation strength"},
+		{func(r *Request) { r.Schedule = "magic" }, "schedule"},
+	} {
+		req := request()
+		test.change(&req)
+		_, err := e.Generate(t.Context(), dir, req, func(Progress) { t.Errorf("%+v began", req) })
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("error %q, want one line with %q", err, test.want)
+		}
+	}
+}
+
+func TestFindTiny(t *testing.T) {
+	dir := t.TempDir()
+	if path := FindTiny(dir, library.SD1); path != "" {
+		t.Errorf("found %s in an empty folder", path)
+	}
+	copyOver(t, filepath.Join(dir, "vae_approx"), "../../vae/testdata/tiny")
+	path := FindTiny(dir, library.SD1)
+	if filepath.Base(path) != "taesd_decoder.safetensors" {
+		t.Fatalf("found %q", path)
+	}
+	if path := FindTiny(dir, library.SDXL); path != "" {
+		t.Errorf("%s is not for SDXL", path)
+	}
+	dev, err := gpu.Open("reference")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	tiny, err := OpenTiny(path, dev, gpu.Float32)
+	if err != nil || tiny.Decoder == nil || tiny.Encoder != nil {
+		t.Errorf("%+v, %v", tiny, err)
+	}
+	for _, wrong := range []string{"testdata/golden.safetensors", "testdata/model", "nowhere"} {
+		if _, err := OpenTiny(wrong, dev, gpu.Float32); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+}
