@@ -4,8 +4,8 @@ package safetensors
 
 import "os"
 
-// mapFile reads the file where there is no mmap.
-func mapFile(path string) ([]byte, func() error, error) {
+// Map reads the file where there is no mmap.
+func Map(path string) ([]byte, func() error, error) {
 	data, err := os.ReadFile(path)
 	return data, func() error { return nil }, err
 }

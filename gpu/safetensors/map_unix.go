@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapFile returns the bytes of a file, paged in by the kernel when they are
-// touched, and the function that gives them back.
-func mapFile(path string) ([]byte, func() error, error) {
+// Map returns the bytes of a file, paged in by the kernel when they are
+// touched, and the function that gives them back. They are only to be read.
+func Map(path string) ([]byte, func() error, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err

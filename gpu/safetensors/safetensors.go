@@ -92,7 +92,7 @@ type File struct {
 // touched. The file must not be shortened while it is open; replacing it by
 // renaming, as Write does, is safe. The caller must Close it.
 func Open(path string) (*File, error) {
-	data, unmap, err := mapFile(path)
+	data, unmap, err := Map(path)
 	if err != nil {
 		return nil, err
 	}

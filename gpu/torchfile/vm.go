@@ -1,0 +1,549 @@
+package torchfile
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// The values of a pickle are nil, bool, int64, float64, string, tuple, *list,
+// *dict, global, storage, *tensor and *object.
+type (
+	tuple []any
+	list  struct{ items []any }
+	dict  struct {
+		pairs []pair
+		at    map[string]int // of the keys that are texts or numbers
+	}
+	pair   struct{ key, value any }
+	global struct{ module, name string }
+	// object is something that the file describes and that nobody needs here: it
+	// is kept, never made.
+	object struct {
+		class global
+		state any
+	}
+	mark struct{}
+)
+
+func (g global) String() string { return g.module + "." + g.name }
+
+func newDict() *dict { return &dict{} }
+
+// keyText is the text of a key that has one.
+func keyText(key any) (string, bool) {
+	switch k := key.(type) {
+	case string:
+		return k, true
+	case int64:
+		return strconv.FormatInt(k, 10), true
+	}
+	return "", false
+}
+
+func (d *dict) set(key, value any) {
+	if text, ok := keyText(key); ok {
+		if i, ok := d.at[text]; ok {
+			d.pairs[i].value = value
+			return
+		}
+		if d.at == nil {
+			d.at = map[string]int{}
+		}
+		d.at[text] = len(d.pairs)
+	}
+	d.pairs = append(d.pairs, pair{key, value})
+}
+
+func (d *dict) get(key string) any {
+	if i, ok := d.at[key]; ok {
+		return d.pairs[i].value
+	}
+	return nil
+}
+
+// machine runs one pickle. It knows how to put values together and no more.
+type machine struct {
+	data []byte
+	pos  int
+
+	stack []any
+	marks []int
+	memo  map[int]any
+	// persistent gives the value of a persistent id, which torch uses for storages.
+	persistent func(id any) (any, error)
+}
+
+// maxSteps bounds the values that a pickle can make. The largest checkpoints take
+// a hundred thousand.
+const maxSteps = 4 << 20
+
+var (
+	errEnd   = errors.New("the pickle ends too early")
+	errStack = errors.New("damaged pickle: it takes what it has not made")
+)
+
+// run executes the pickle from pos on and returns its value; pos is then behind it.
+func (m *machine) run() (value any, err error) {
+	m.stack, m.marks, m.memo = m.stack[:0], m.marks[:0], map[int]any{}
+	for range maxSteps {
+		op, err := m.byte()
+		if err != nil {
+			return nil, err
+		}
+		if op == '.' {
+			return m.pop()
+		}
+		if err := m.step(op); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("a pickle of more than %d instructions is no model", maxSteps)
+}
+
+// step executes one opcode (Python's pickletools.opcodes).
+func (m *machine) step(op byte) error {
+	switch op {
+	case 0x80: // PROTO
+		_, err := m.byte()
+		return err
+	case 0x95: // FRAME
+		_, err := m.bytes(8)
+		return err
+	case '(':
+		m.marks = append(m.marks, len(m.stack))
+	case '0':
+		_, err := m.pop()
+		return err
+	case '1':
+		_, err := m.popMark()
+		return err
+	case '2':
+		v, err := m.top()
+		return m.push(v, err)
+	case 'N':
+		return m.push(nil, nil)
+	case 0x88, 0x89:
+		return m.push(op == 0x88, nil)
+	case 'K', 'M', 'J', 0x8a, 0x8b, 'I', 'L', 'G', 'F':
+		return m.number(op)
+	case 'X', 0x8c, 0x8d, 'U', 'T', 'C', 'B', 0x8e, 'V', 'S':
+		return m.text(op)
+	case ')', 't', 0x85, 0x86, 0x87:
+		return m.makeTuple(op)
+	case ']':
+		return m.push(&list{}, nil)
+	case 'l':
+		items, err := m.popMark()
+		return m.push(&list{items}, err)
+	case 'a', 'e', 0x90:
+		return m.extend(op)
+	case 0x8f: // EMPTY_SET
+		return m.push(&list{}, nil)
+	case 0x91: // FROZENSET
+		items, err := m.popMark()
+		return m.push(tuple(items), err)
+	case '}':
+		return m.push(newDict(), nil)
+	case 'd', 's', 'u':
+		return m.fill(op)
+	case 'q', 'r', 'p', 0x94, 'h', 'j', 'g':
+		return m.remember(op)
+	case 'c', 0x93:
+		return m.global(op)
+	case 'R', 0x81, 0x92, 'b', 'o', 'i':
+		return m.build(op)
+	case 'Q':
+		id, err := m.pop()
+		if err != nil {
+			return err
+		}
+		v, err := m.persistent(id)
+		return m.push(v, err)
+	default:
+		return fmt.Errorf("pickle instruction 0x%02x is not supported", op)
+	}
+	return nil
+}
+
+func (m *machine) byte() (byte, error) {
+	if m.pos >= len(m.data) {
+		return 0, errEnd
+	}
+	m.pos++
+	return m.data[m.pos-1], nil
+}
+
+func (m *machine) bytes(n int) ([]byte, error) {
+	if n < 0 || n > len(m.data)-m.pos {
+		return nil, errEnd
+	}
+	m.pos += n
+	return m.data[m.pos-n : m.pos], nil
+}
+
+// sized reads a length of n bytes and then as many bytes.
+func (m *machine) sized(n int) ([]byte, error) {
+	b, err := m.uint(n)
+	if err != nil {
+		return nil, err
+	}
+	if b > math.MaxInt32 {
+		return nil, errEnd
+	}
+	return m.bytes(int(b))
+}
+
+// uint reads a little-endian number of n bytes.
+func (m *machine) uint(n int) (uint64, error) {
+	b, err := m.bytes(n)
+	if err != nil {
+		return 0, err
+	}
+	var full [8]byte
+	copy(full[:], b)
+	return binary.LittleEndian.Uint64(full[:]), nil
+}
+
+func (m *machine) line() (string, error) {
+	for i := m.pos; i < len(m.data); i++ {
+		if m.data[i] == '\n' {
+			s := string(m.data[m.pos:i])
+			m.pos = i + 1
+			return strings.TrimSuffix(s, "\r"), nil
+		}
+	}
+	return "", errEnd
+}
+
+func (m *machine) push(v any, err error) error {
+	if err == nil {
+		m.stack = append(m.stack, v)
+	}
+	return err
+}
+
+// top is the last value, which must have been made after the last mark.
+func (m *machine) top() (any, error) {
+	low := 0
+	if n := len(m.marks); n > 0 {
+		low = m.marks[n-1]
+	}
+	if len(m.stack) <= low {
+		return nil, errStack
+	}
+	return m.stack[len(m.stack)-1], nil
+}
+
+func (m *machine) pop() (any, error) {
+	v, err := m.top()
+	if err == nil {
+		m.stack = m.stack[:len(m.stack)-1]
+	}
+	return v, err
+}
+
+// popMark takes all values since the last mark.
+func (m *machine) popMark() ([]any, error) {
+	n := len(m.marks)
+	if n == 0 {
+		return nil, errStack
+	}
+	at := m.marks[n-1]
+	m.marks = m.marks[:n-1]
+	items := append([]any(nil), m.stack[at:]...)
+	m.stack = m.stack[:at]
+	return items, nil
+}
+
+func (m *machine) number(op byte) error {
+	switch op {
+	case 'K', 'M':
+		n, err := m.uint(map[byte]int{'K': 1, 'M': 2}[op])
+		return m.push(int64(n), err)
+	case 'J':
+		n, err := m.uint(4)
+		return m.push(int64(int32(n)), err)
+	case 'G':
+		b, err := m.bytes(8)
+		if err != nil {
+			return err
+		}
+		return m.push(math.Float64frombits(binary.BigEndian.Uint64(b)), nil)
+	case 0x8a, 0x8b:
+		b, err := m.sized(map[byte]int{0x8a: 1, 0x8b: 4}[op])
+		if err != nil {
+			return err
+		}
+		return m.push(long(b), nil)
+	}
+	s, err := m.line()
+	if err != nil {
+		return err
+	}
+	switch {
+	case op == 'F':
+		f, err := strconv.ParseFloat(s, 64)
+		return m.push(f, err)
+	case op == 'I' && (s == "00" || s == "01"):
+		return m.push(s == "01", nil)
+	}
+	n, err := strconv.ParseInt(strings.TrimSuffix(s, "L"), 10, 64)
+	return m.push(n, err)
+}
+
+// long is a little-endian number in two's complement; one of more than 64 bits,
+// which only the mark at a file's start is, keeps the lowest.
+func long(b []byte) int64 {
+	var full [8]byte
+	if n := len(b); n > 0 && b[n-1]&0x80 != 0 {
+		for i := range full {
+			full[i] = 0xff
+		}
+	}
+	copy(full[:], b)
+	return int64(binary.LittleEndian.Uint64(full[:]))
+}
+
+func (m *machine) text(op byte) error {
+	var b []byte
+	var err error
+	switch op {
+	case 'V', 'S':
+		s, err := m.line()
+		return m.push(strings.Trim(s, `'"`), err)
+	case 0x8c, 'U', 'C':
+		b, err = m.sized(1)
+	case 'X', 'T', 'B':
+		b, err = m.sized(4)
+	default:
+		b, err = m.sized(8)
+	}
+	if err != nil {
+		return err
+	}
+	if !utf8.Valid(b) { // bytes, of which nothing is wanted
+		return m.push("", nil)
+	}
+	return m.push(string(b), nil)
+}
+
+func (m *machine) makeTuple(op byte) error {
+	if op == 't' {
+		items, err := m.popMark()
+		return m.push(tuple(items), err)
+	}
+	n := map[byte]int{')': 0, 0x85: 1, 0x86: 2, 0x87: 3}[op]
+	t := make(tuple, n)
+	for i := n - 1; i >= 0; i-- {
+		v, err := m.pop()
+		if err != nil {
+			return err
+		}
+		t[i] = v
+	}
+	return m.push(t, nil)
+}
+
+// extend appends to a list or adds to a set.
+func (m *machine) extend(op byte) error {
+	var items []any
+	var err error
+	if op == 'a' {
+		var v any
+		v, err = m.pop()
+		items = []any{v}
+	} else {
+		items, err = m.popMark()
+	}
+	if err != nil {
+		return err
+	}
+	v, err := m.top()
+	if err != nil {
+		return err
+	}
+	switch to := v.(type) {
+	case *list:
+		to.items = append(to.items, items...)
+	case *object: // of a class of its own, derived from list
+	default:
+		return errors.New("damaged pickle: it appends to what is no list")
+	}
+	return nil
+}
+
+// fill makes a dictionary, or sets keys of one.
+func (m *machine) fill(op byte) error {
+	var items []any
+	var err error
+	if op == 's' {
+		items = make([]any, 2)
+		for i := 1; i >= 0 && err == nil; i-- {
+			items[i], err = m.pop()
+		}
+	} else {
+		items, err = m.popMark()
+	}
+	if err != nil {
+		return err
+	}
+	if len(items)%2 != 0 {
+		return errors.New("damaged pickle: a key without a value")
+	}
+	if op == 'd' {
+		if err := m.push(newDict(), nil); err != nil {
+			return err
+		}
+	}
+	v, err := m.top()
+	if err != nil {
+		return err
+	}
+	if o, ok := v.(*object); ok {
+		if o.state == nil {
+			o.state = newDict()
+		}
+		v = o.state
+	}
+	to, ok := v.(*dict)
+	if !ok {
+		return errors.New("damaged pickle: it sets a key of what is no dictionary")
+	}
+	for i := 0; i < len(items); i += 2 {
+		to.set(items[i], items[i+1])
+	}
+	return nil
+}
+
+// remember stores a value in the memo or fetches it.
+func (m *machine) remember(op byte) error {
+	if op == 0x94 {
+		v, err := m.top()
+		m.memo[len(m.memo)] = v
+		return err
+	}
+	var at uint64
+	var err error
+	switch op {
+	case 'q', 'h':
+		at, err = m.uint(1)
+	case 'r', 'j':
+		at, err = m.uint(4)
+	default:
+		var s string
+		if s, err = m.line(); err == nil {
+			at, err = strconv.ParseUint(s, 10, 32)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if op == 'h' || op == 'j' || op == 'g' {
+		v, ok := m.memo[int(at)]
+		if !ok {
+			return errStack
+		}
+		return m.push(v, nil)
+	}
+	v, err := m.top()
+	m.memo[int(at)] = v
+	return err
+}
+
+func (m *machine) global(op byte) error {
+	var g global
+	var err error
+	if op == 'c' {
+		if g.module, err = m.line(); err == nil {
+			g.name, err = m.line()
+		}
+	} else {
+		var name, module any
+		if name, err = m.pop(); err == nil {
+			module, err = m.pop()
+		}
+		var ok1, ok2 bool
+		g.name, ok1 = name.(string)
+		g.module, ok2 = module.(string)
+		if err == nil && !(ok1 && ok2) {
+			err = errors.New("damaged pickle: a name that is no text")
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if !g.allowed() {
+		return &GlobalError{short(g.String())}
+	}
+	return m.push(g, nil)
+}
+
+// build handles the instructions that call something or set its state.
+func (m *machine) build(op byte) error {
+	switch op {
+	case 'R', 0x81: // REDUCE, NEWOBJ
+		args, err := m.pop()
+		if err != nil {
+			return err
+		}
+		f, err := m.pop()
+		if err != nil {
+			return err
+		}
+		v, err := call(f, args)
+		return m.push(v, err)
+	case 0x92: // NEWOBJ_EX
+		if _, err := m.pop(); err != nil {
+			return err
+		}
+		return m.build(0x81)
+	case 'b':
+		state, err := m.pop()
+		if err != nil {
+			return err
+		}
+		v, err := m.top()
+		if o, ok := v.(*object); ok {
+			o.state = state
+		}
+		return err
+	case 'o':
+		items, err := m.popMark()
+		if err != nil {
+			return err
+		}
+		if len(items) == 0 {
+			return errStack
+		}
+		v, err := call(items[0], tuple(items[1:]))
+		return m.push(v, err)
+	}
+	// INST: the name stands in the text.
+	if err := m.global('c'); err != nil {
+		return err
+	}
+	f, err := m.pop()
+	if err != nil {
+		return err
+	}
+	items, err := m.popMark()
+	if err != nil {
+		return err
+	}
+	v, err := call(f, tuple(items))
+	return m.push(v, err)
+}
+
+// short cuts text out of a file for an error message.
+func short(s string) string {
+	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "?")
+	if r := []rune(s); len(r) > 100 {
+		return string(r[:100]) + "…"
+	}
+	return s
+}
