@@ -55,30 +55,24 @@ func Skeleton(folder fs.FS, dev *gpu.Device, dtype gpu.DType, vocab textencoder.
 // textPart builds the text encoder and tokenizer of text_encoder and tokenizer,
 // or with suffix "_2" the second ones.
 func textPart(folder fs.FS, suffix string, vocab textencoder.Vocabulary) (*textencoder.Model, *textencoder.Tokenizer, textencoder.Vocabulary, error) {
-	name := "text_encoder" + suffix + "/config.json"
-	cfg, err := config(folder, name, textencoder.ParseConfig)
+	cfg, err := config(folder, "text_encoder"+suffix+"/config.json", textencoder.ParseConfig)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	own := vocab == nil
-	if own {
-		if vocab, err = readTokenizer(folder, "tokenizer"+suffix); err != nil {
+	if vocab != nil {
+		tok, err := vocab.Tokenizer()
+		if err != nil {
 			return nil, nil, nil, err
 		}
-	}
-	tok, err := vocab.Tokenizer()
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if !own {
 		cfg.VocabSize = tok.Size()
 		cfg.BOSTokenID, cfg.EOSTokenID = tok.BOS, tok.EOS
+	} else if vocab, err = readTokenizer(folder, "tokenizer"+suffix); err != nil {
+		if cfg.VocabSize != clipSize || has(folder, "tokenizer"+suffix) {
+			return nil, nil, nil, err
+		}
+		vocab = nil // CLIP's
 	}
-	text, err := textencoder.New(cfg)
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return text, tok, vocab, nil
+	return newText(cfg, vocab)
 }
 
 // TextLength reads from a folder's config how many tokens its text encoder
@@ -86,25 +80,6 @@ func textPart(folder fs.FS, suffix string, vocab textencoder.Vocabulary) (*texte
 func TextLength(folder fs.FS) (int, error) {
 	c, err := config(folder, "text_encoder/config.json", textencoder.ParseConfig)
 	return c.MaxPositionEmbeddings, err
-}
-
-// readTokenizer reads a tokenizer's files, of which some are optional.
-func readTokenizer(folder fs.FS, dir string) (textencoder.Vocabulary, error) {
-	entries, err := fs.ReadDir(folder, dir)
-	if err != nil {
-		return nil, fmt.Errorf("%s folder is missing: this is not a whole diffusers model folder", dir)
-	}
-	v := textencoder.Vocabulary{}
-	for _, e := range entries {
-		name := e.Name()
-		if e.IsDir() || !strings.HasSuffix(name, ".json") && name != "merges.txt" {
-			continue
-		}
-		if v[name], err = fs.ReadFile(folder, dir+"/"+name); err != nil {
-			return nil, fmt.Errorf("%s/%s: %w", dir, name, unwrapPath(err))
-		}
-	}
-	return v, nil
 }
 
 // modelIndex is what model_index.json says beside the parts' classes.

@@ -216,7 +216,7 @@ func TestOpenErrors(t *testing.T) {
 		{"file", func(t *testing.T, dir string) {
 			remove(".")(t, dir)
 			write(".", "weights")(t, dir)
-		}, "is a file; a diffusers model folder is wanted"},
+		}, "not a safetensors file but only 7 bytes; download it again"},
 		{"empty folder", func(t *testing.T, dir string) {
 			remove(".")(t, dir)
 			if err := os.Mkdir(dir, 0o755); err != nil {

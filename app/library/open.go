@@ -1,7 +1,6 @@
 package library
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -48,7 +47,7 @@ func (o Options) open(path string, dev *gpu.Device, dtype gpu.DType) (*Model, er
 	case err != nil:
 		return nil, unwrapPath(err)
 	case !info.IsDir():
-		return nil, errors.New("is a file; a diffusers model folder is wanted")
+		return o.openFile(path, dev, dtype)
 	}
 	return o.openFolder(os.DirFS(path), path, dev, dtype)
 }
@@ -102,20 +101,55 @@ func (m *Model) load(parts []part) error {
 	return nil
 }
 
+// stemOf is how a part's weights are called in its folder.
+func stemOf(dir string) string {
+	if strings.HasPrefix(dir, "text_encoder") {
+		return "model"
+	}
+	return "diffusion_pytorch_model"
+}
+
+// partDirs are the folders of m's parts.
+func partDirs(m *Model) []string {
+	dirs := []string{"text_encoder"}
+	if m.Text2 != nil {
+		dirs = append(dirs, "text_encoder_2")
+	}
+	return append(dirs, "unet", "vae")
+}
+
 func (o Options) openFolder(folder fs.FS, root string, dev *gpu.Device, dtype gpu.DType) (*Model, error) {
 	m, err := Skeleton(folder, dev, dtype, nil)
 	if err != nil {
 		return nil, err
 	}
+	models := map[string]any{"text_encoder": m.Text, "text_encoder_2": m.Text2, "unet": m.UNet, "vae": m.VAE}
+	renames := map[string]func(string) string{"text_encoder": textencoder.Rename, "text_encoder_2": textencoder.Rename, "vae": vae.Rename}
 	var parts []part
-	add := func(dir, stem string, model any, rename func(string) string) {
-		parts = append(parts, part{model, func() (tensors, string, error) { return openPart(folder, root, dir, stem) }, rename})
+	for _, dir := range partDirs(m) {
+		parts = append(parts, part{models[dir], func() (tensors, string, error) { return openPart(folder, root, dir, stemOf(dir)) }, renames[dir]})
 	}
-	add("text_encoder", "model", m.Text, textencoder.Rename)
-	if m.Text2 != nil {
-		add("text_encoder_2", "model", m.Text2, textencoder.Rename)
+	return m, o.finish(m, parts)
+}
+
+// finish honours the options and loads m's parts, of which the autoencoder is the
+// last.
+func (o Options) finish(m *Model, parts []part) error {
+	if o.Prediction != "" {
+		m.Scheduler.PredictionType = o.Prediction
+		if err := m.Scheduler.Validate(); err != nil {
+			return err
+		}
 	}
-	add("unet", "diffusion_pytorch_model", m.UNet, nil)
-	add("vae", "diffusion_pytorch_model", m.VAE, vae.Rename)
-	return m, m.load(parts)
+	if o.VAE != "" {
+		p, err := m.replaceVAE(o.VAE, m.VAE.Config)
+		if err != nil {
+			return err
+		}
+		parts[len(parts)-1] = p
+	}
+	if err := m.check(); err != nil {
+		return err
+	}
+	return m.load(parts)
 }

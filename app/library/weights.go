@@ -1,9 +1,11 @@
 package library
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -14,6 +16,7 @@ import (
 
 	"latent/gpu/nn"
 	"latent/gpu/safetensors"
+	"latent/gpu/torchfile"
 )
 
 // tensors are those of an open file, or of several that belong together.
@@ -110,14 +113,70 @@ func openFile(path string) (tensors, error) {
 	} else if info.IsDir() {
 		return nil, errors.New("is a folder")
 	}
+	head := make([]byte, 512)
+	if n, err := readHead(path, head); err != nil {
+		return nil, unwrapPath(err)
+	} else if what := notWeights(head[:n]); what != "" {
+		return nil, fmt.Errorf("is %s", what)
+	} else if torchfile.Is(head[:n]) {
+		f, err := torchfile.Open(path)
+		if err != nil {
+			return nil, withoutPath(err, path)
+		}
+		return f, nil
+	}
 	f, err := safetensors.Open(path)
 	if err != nil {
-		if inner := errors.Unwrap(err); inner != nil {
-			err = inner
-		}
-		return nil, err
+		return nil, withoutPath(err, path)
 	}
 	return f, nil
+}
+
+// withoutPath drops what will be shown before the error.
+func withoutPath(err error, path string) error {
+	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), path+": ") {
+		return inner
+	}
+	return unwrapPath(err)
+}
+
+func readHead(path string, head []byte) (int, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	n, err := io.ReadFull(f, head)
+	if err == io.ErrUnexpectedEOF || err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
+// notWeights names the things that people have under a model's name, by their
+// first bytes; "" is none of them.
+func notWeights(head []byte) string {
+	start := strings.ToLower(string(bytes.TrimLeft(head, " \t\r\n\ufeff")))
+	begins := func(s ...string) bool {
+		return slices.ContainsFunc(s, func(s string) bool { return strings.HasPrefix(start, s) })
+	}
+	switch {
+	case len(head) == 0:
+		return "an empty file: download it again"
+	case begins("version https://git-lfs"):
+		return "a Git LFS pointer, not the file itself: fetch that with git lfs pull"
+	case begins("<!doctype", "<html", "<?xml"):
+		return "a web page, perhaps an error message of the site it was downloaded from"
+	case begins("gguf"):
+		return "a GGUF file, which is not supported; look for a .safetensors file"
+	case bytes.HasPrefix(head, []byte("\x89PNG")), bytes.HasPrefix(head, []byte("\xff\xd8\xff")):
+		return "a picture, not a model"
+	case begins("{"):
+		return "JSON text, perhaps an error message of the site it was downloaded from"
+	case bytes.HasPrefix(head, []byte("Rar!")), bytes.HasPrefix(head, []byte("7z\xbc\xaf")), bytes.HasPrefix(head, []byte("\x1f\x8b")):
+		return "a packed archive: unpack it first"
+	}
+	return ""
 }
 
 // shards are several files as one.

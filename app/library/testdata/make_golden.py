@@ -1,0 +1,269 @@
+"""Small models with random weights in the shapes of three families, each as the
+folder that diffusers saves and as a single file with the names of latent
+diffusion, and what diffusers and transformers compute with them.
+
+The names of the single file are written down here from the structure of the
+original modules; diffusers' own converters must give the folder's tensors back.
+
+    python app/library/testdata/make_golden.py
+"""
+import json
+import pathlib
+import shutil
+import tempfile
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers.loaders import single_file_utils as diffusers_names
+from safetensors.torch import save_file
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+HERE = pathlib.Path(__file__).parent
+LENGTH = 8
+BASE = dict(sample_size=8, norm_num_groups=2, layers_per_block=1, attention_head_dim=2)
+CROSS, PLAIN = "CrossAttn%sBlock2D", "%sBlock2D"
+
+
+def blocks(*kinds):
+    return dict(
+        down_block_types=tuple(k % "Down" for k in kinds), up_block_types=tuple(k % "Up" for k in reversed(kinds)),
+    )
+
+
+CASES = {
+    "sd1": dict(
+        unet=BASE | blocks(CROSS, PLAIN) | dict(block_out_channels=(4, 8), layers_per_block=2, cross_attention_dim=8),
+        text=dict(hidden_act="quick_gelu"), folder=torch.float16, file=torch.float16,
+    ),
+    "sd2": dict(
+        unet=BASE | blocks(CROSS, CROSS, PLAIN) | dict(
+            block_out_channels=(4, 4, 8), cross_attention_dim=8, use_linear_projection=True, attention_head_dim=(1, 2, 2),
+        ),
+        text=dict(hidden_act="gelu"), folder=torch.float16, file=torch.float32,
+    ),
+    "sdxl": dict(
+        unet=BASE | blocks(PLAIN, CROSS, CROSS) | dict(
+            block_out_channels=(4, 4, 8), cross_attention_dim=16, use_linear_projection=True,
+            attention_head_dim=(1, 2, 2), transformer_layers_per_block=(1, 1, 2), addition_embed_type="text_time",
+            addition_time_embed_dim=4, projection_class_embeddings_input_dim=12 + 6 * 4,
+        ),
+        text=dict(hidden_act="quick_gelu"), folder=torch.bfloat16, file=torch.bfloat16,
+    ),
+}
+
+
+def randomize(model, dtype):
+    """No parameter keeps a neutral value that would hide a mistake."""
+    for name, p in model.named_parameters():
+        fan_in = p[0].numel() if p.dim() > 1 else 0
+        value = torch.randn_like(p) * (fan_in**-0.5 if fan_in else 0.2)
+        if "norm" in name and name.endswith("weight"):
+            value += 1
+        p.data = value.to(dtype).float()
+    return model.eval()
+
+
+def tokenizer(folder):
+    tokens = [c + end for end in ("", "</w>") for c in "abcdefghijklm"] + ["<|startoftext|>", "<|endoftext|>"]
+    folder.mkdir(parents=True)
+    (folder / "vocab.json").write_text(json.dumps({t: i for i, t in enumerate(tokens)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps({
+        "tokenizer_class": "CLIPTokenizer", "model_max_length": LENGTH, "bos_token": "<|startoftext|>",
+        "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>", "pad_token": "<|endoftext|>",
+    }, indent=1))
+    return len(tokens)
+
+
+def ldm_resnet(key):
+    for a, b in (("norm1", "in_layers.0"), ("conv1", "in_layers.2"), ("time_emb_proj", "emb_layers.1"),
+                 ("norm2", "out_layers.0"), ("conv2", "out_layers.3"), ("conv_shortcut", "skip_connection")):
+        key = key.replace(a + ".", b + ".")
+    return key
+
+
+def ldm_unet(state, config):
+    """The lists input_blocks, middle_block and output_blocks of openaimodel.UNetModel,
+    in the order in which its constructor appends to them."""
+    out = {}
+
+    def move(old, new, change=lambda k: k):
+        keys = [k for k in state if k.startswith(old + ".")]
+        for k in keys:
+            out["model.diffusion_model." + new + change(k[len(old):])] = state.pop(k)
+        return bool(keys)
+
+    move("time_embedding.linear_1", "time_embed.0")
+    move("time_embedding.linear_2", "time_embed.2")
+    move("add_embedding.linear_1", "label_emb.0.0")
+    move("add_embedding.linear_2", "label_emb.0.2")
+    move("conv_in", "input_blocks.0.0")
+    n, levels, layers = 1, len(config.block_out_channels), config.layers_per_block
+    for level in range(levels):
+        for i in range(layers):
+            assert move(f"down_blocks.{level}.resnets.{i}", f"input_blocks.{n}.0", ldm_resnet)
+            move(f"down_blocks.{level}.attentions.{i}", f"input_blocks.{n}.1")
+            n += 1
+        if level != levels - 1:
+            assert move(f"down_blocks.{level}.downsamplers.0.conv", f"input_blocks.{n}.0.op")
+            n += 1
+    move("mid_block.resnets.0", "middle_block.0", ldm_resnet)
+    move("mid_block.attentions.0", "middle_block.1")
+    move("mid_block.resnets.1", "middle_block.2", ldm_resnet)
+    n = 0
+    for level in range(levels):
+        for i in range(layers + 1):
+            assert move(f"up_blocks.{level}.resnets.{i}", f"output_blocks.{n}.0", ldm_resnet)
+            at = 1 + move(f"up_blocks.{level}.attentions.{i}", f"output_blocks.{n}.1")
+            if level != levels - 1 and i == layers:
+                assert move(f"up_blocks.{level}.upsamplers.0.conv", f"output_blocks.{n}.{at}.conv")
+            n += 1
+    move("conv_norm_out", "out.0")
+    move("conv_out", "out.2")
+    assert not state, state.keys()
+    return out
+
+
+def ldm_vae(state, levels):
+    """autoencoder.AutoencoderKL: down and up are both counted from the picture."""
+    out = {}
+    for key, value in state.items():
+        new = key.replace("conv_norm_out", "norm_out").replace("conv_shortcut", "nin_shortcut")
+        for level in range(levels):
+            new = new.replace(f"down_blocks.{level}.resnets", f"down.{level}.block")
+            new = new.replace(f"down_blocks.{level}.downsamplers.0", f"down.{level}.downsample")
+            new = new.replace(f"up_blocks.{level}.resnets", f"up.{levels - 1 - level}.block")
+            new = new.replace(f"up_blocks.{level}.upsamplers.0", f"up.{levels - 1 - level}.upsample")
+        new = new.replace("mid_block.resnets.0", "mid.block_1").replace("mid_block.resnets.1", "mid.block_2")
+        if "mid_block.attentions.0" in new:
+            for a, b in (("group_norm", "norm"), ("to_q", "q"), ("to_k", "k"), ("to_v", "v"), ("to_out.0", "proj_out")):
+                new = new.replace("mid_block.attentions.0." + a, "mid.attn_1." + b)
+            if value.dim() == 2:
+                value = value[:, :, None, None]
+        out["first_stage_model." + new] = value
+    return out
+
+
+def open_clip(state, prefix):
+    """open_clip's TextTransformer: one matrix for q, k and v; x @ text_projection."""
+    out = {}
+    for key, value in state.items():
+        key = key.removeprefix("text_model.")
+        if key == "text_projection.weight":
+            out[prefix + "text_projection"] = value.T.contiguous()
+            continue
+        for a, b in (("embeddings.token_embedding.weight", "token_embedding.weight"),
+                     ("embeddings.position_embedding.weight", "positional_embedding"),
+                     ("final_layer_norm", "ln_final"), ("encoder.layers", "transformer.resblocks"),
+                     ("layer_norm1", "ln_1"), ("layer_norm2", "ln_2"), ("mlp.fc1", "mlp.c_fc"),
+                     ("mlp.fc2", "mlp.c_proj"), ("self_attn", "attn")):
+            key = key.replace(a, b)
+        out[prefix + key] = value
+    for key in [k for k in out if ".q_proj." in k]:
+        parts = [out.pop(key.replace("q_proj", p + "_proj")) for p in "qkv"]
+        out[key.replace("q_proj.", "in_proj_")] = torch.cat(parts)
+    out[prefix + "logit_scale"] = torch.tensor(4.6)
+    return out
+
+
+def same(got, want, what):
+    """diffusers' converter gives back exactly the tensors that its folder holds."""
+    got = {k.removeprefix("text_model."): v for k, v in got.items() if "position_ids" not in k}
+    want = {k.removeprefix("text_model."): v for k, v in want.items() if "position_ids" not in k}
+    assert got.keys() == want.keys(), (what, got.keys() ^ want.keys())
+    for k in want:
+        assert torch.equal(got[k].reshape(want[k].shape), want[k]), (what, k)
+
+
+def nhwc(x):
+    return x.detach().permute(0, 2, 3, 1).contiguous()
+
+
+for seed, (case, c) in enumerate(CASES.items()):
+    torch.manual_seed(seed)
+    folder = HERE / case
+    shutil.rmtree(folder, ignore_errors=True)
+    size = tokenizer(folder / "tokenizer")
+    text_config = dict(
+        vocab_size=size, hidden_size=8, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2,
+        max_position_embeddings=LENGTH, projection_dim=12, bos_token_id=size - 2, eos_token_id=size - 1,
+    ) | c["text"]
+    parts = {
+        "text_encoder": CLIPTextModel(CLIPTextConfig(**text_config)),
+        "unet": UNet2DConditionModel(**c["unet"]),
+        "vae": AutoencoderKL(
+            block_out_channels=(4, 8), layers_per_block=1, norm_num_groups=2, sample_size=16,
+            down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+            scaling_factor=0.13025 if case == "sdxl" else 0.18215,
+        ),
+    }
+    if case == "sdxl":
+        shutil.copytree(folder / "tokenizer", folder / "tokenizer_2")
+        parts["text_encoder_2"] = CLIPTextModelWithProjection(CLIPTextConfig(**text_config | dict(hidden_act="gelu")))
+    for part in parts.values():
+        randomize(part, c["folder"])
+    states = {name: {k: v.clone() for k, v in part.state_dict().items()} for name, part in parts.items()}
+
+    ldm = ldm_unet(dict(states["unet"]), parts["unet"].config)
+    same(diffusers_names.convert_ldm_unet_checkpoint(dict(ldm), parts["unet"].config), states["unet"], "unet")
+    vae = ldm_vae(states["vae"], 2)
+    same(diffusers_names.convert_ldm_vae_checkpoint(dict(vae), parts["vae"].config), states["vae"], "vae")
+    ldm |= vae
+    if case == "sd2":
+        text = open_clip(states["text_encoder"], "cond_stage_model.model.")
+        # The layer that the family leaves out, by its number in the real model.
+        text |= {k.replace("resblocks.0.", "resblocks.23."): v + 1 for k, v in text.items() if "resblocks.0." in k}
+        text["cond_stage_model.model.text_projection"] = torch.randn(8, 12)
+        back = diffusers_names.convert_open_clip_checkpoint(parts["text_encoder"], dict(text))
+    else:
+        prefix = "conditioner.embedders.0.transformer." if case == "sdxl" else "cond_stage_model.transformer."
+        text = {prefix + "text_model." + k.removeprefix("text_model."): v for k, v in states["text_encoder"].items()}
+        text[prefix + "text_model.embeddings.position_ids"] = torch.arange(LENGTH)[None]
+        back = diffusers_names.convert_ldm_clip_checkpoint(dict(text))
+    same(back, states["text_encoder"], "text_encoder")
+    ldm |= text
+    if case == "sdxl":
+        text = open_clip(states["text_encoder_2"], "conditioner.embedders.1.model.")
+        back = diffusers_names.convert_open_clip_checkpoint(parts["text_encoder_2"], dict(text), "conditioner.embedders.1.model.")
+        same(back, states["text_encoder_2"], "text_encoder_2")
+        ldm |= text
+    # What whole training checkpoints hold besides.
+    ldm |= {"betas": torch.rand(5), "alphas_cumprod": torch.rand(5), "model_ema.decay": torch.tensor(0.9999),
+            "model_ema.num_updates": torch.tensor(7), "first_stage_model.loss.logvar": torch.tensor(0.0)}
+    half = {k: v.to(c["file"]) if v.is_floating_point() else v for k, v in ldm.items()}
+    save_file({k: v.contiguous() for k, v in half.items()}, HERE / f"{case}.safetensors", {"format": "pt"})
+    if case == "sd1":
+        torch.save(
+            {"state_dict": half, "global_step": 470000, "epoch": 3, "pytorch-lightning_version": "1.4.2"},
+            HERE / "sd1.ckpt",
+        )
+
+    for name, part in parts.items():
+        part.to(c["folder"]).save_pretrained(folder / name)
+        part.float()
+    DDIMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False,
+        steps_offset=1, prediction_type="v_prediction" if case == "sd2" else "epsilon",
+    ).save_pretrained(folder / "scheduler")
+    xl = case == "sdxl"
+    (folder / "model_index.json").write_text(json.dumps({
+        "_class_name": "StableDiffusionXLPipeline" if xl else "StableDiffusionPipeline",
+        **({"force_zeros_for_empty_prompt": True} if xl else {}),
+    }))
+
+    with torch.no_grad():
+        ids = torch.tensor([[size - 2, 3, 14, 15, 9, size - 1, size - 1, size - 1]])
+        golden = {"ids": ids.float()}
+        out = parts["text_encoder"](ids, output_hidden_states=True)
+        golden["text"] = out.hidden_states[-2] if xl else out.last_hidden_state
+        cond, kwargs = golden["text"], {}
+        if xl:
+            out = parts["text_encoder_2"](ids, output_hidden_states=True)
+            golden["text2"], golden["pooled"] = out.hidden_states[-2], out.text_embeds
+            golden["time_ids"] = torch.tensor([[64.0, 48, 0, 8, 64, 48]])
+            cond = torch.cat([golden["text"], golden["text2"]], -1)
+            kwargs["added_cond_kwargs"] = dict(text_embeds=golden["pooled"], time_ids=golden["time_ids"])
+        x = torch.randn(1, 4, 8, 8)
+        golden |= {"x": nhwc(x), "y": nhwc(parts["unet"](x, torch.tensor([301.0]), cond, **kwargs).sample)}
+        golden["picture"] = nhwc(parts["vae"].decode(x / parts["vae"].config.scaling_factor).sample)
+    save_file({k: v.contiguous() for k, v in golden.items()}, HERE / f"{case}.golden.safetensors")
