@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,7 +14,6 @@ import (
 	"latent/app/gallery"
 	"latent/app/library"
 	"latent/gpu"
-	"latent/gpu/safetensors"
 )
 
 func inspect(_ context.Context, args []string) error {
@@ -30,54 +27,27 @@ func inspect(_ context.Context, args []string) error {
 		return fmt.Errorf("%s: %w", path, pathReason(err))
 	}
 	tw := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	if info.IsDir() {
+	switch {
+	case info.IsDir():
 		err = inspectFolder(tw, path)
-	} else {
-		err = inspectFile(tw, path)
+	case isPNG(path):
+		err = inspectPNG(tw, path)
+	default:
+		err = inspectWeights(tw, path)
 	}
 	tw.Flush()
 	return err
 }
 
-func inspectFile(w io.Writer, path string) error {
+func isPNG(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, pathReason(err))
+		return false
 	}
 	defer f.Close()
-	head := make([]byte, 512)
-	n, err := io.ReadFull(f, head)
-	if n == 0 {
-		if errors.Is(err, io.EOF) {
-			return fmt.Errorf("%s is empty", path)
-		}
-		return fmt.Errorf("%s: %w", path, pathReason(err))
-	}
-	head = head[:n]
-	if bytes.HasPrefix(head, []byte("\x89PNG\r\n\x1a\n")) {
-		return inspectPNG(w, path)
-	}
-	if what := notWeights(head); what != "" {
-		return fmt.Errorf("%s is %s", path, what)
-	}
-	return inspectWeights(w, path)
-}
-
-// notWeights names the things that people have under a model's name, by their
-// first bytes; "" is none of them.
-func notWeights(head []byte) string {
-	start := strings.ToLower(string(bytes.TrimLeft(head, " \t\r\n")))
-	switch {
-	case strings.HasPrefix(start, "version https://git-lfs"):
-		return "a Git LFS pointer, not the file itself: fetch that with git lfs pull"
-	case strings.HasPrefix(start, "<!doctype"), strings.HasPrefix(start, "<html"), strings.HasPrefix(start, "<?xml"):
-		return "a web page, perhaps an error message of the site it was downloaded from"
-	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte{0x80, 0x02}):
-		return "a pickle (.ckpt, .pt) or an archive: such files can run programs and are not opened; look for a .safetensors file"
-	case bytes.HasPrefix(head, []byte("GGUF")):
-		return "a GGUF file, which is not supported; look for a .safetensors file"
-	}
-	return ""
+	head := make([]byte, 8)
+	_, err = io.ReadFull(f, head)
+	return err == nil && string(head) == "\x89PNG\r\n\x1a\n"
 }
 
 func inspectPNG(w io.Writer, path string) error {
@@ -91,15 +61,19 @@ func inspectPNG(w io.Writer, path string) error {
 }
 
 func inspectWeights(w io.Writer, path string) error {
-	f, err := safetensors.Open(path)
+	f, err := library.OpenTensors(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	defer f.Close()
-	fmt.Fprintf(w, "safetensors file:\t%s\n", identify(f))
+	info := library.Identify(path)
+	fmt.Fprintf(w, "this is:\t%s\n", info.What)
+	if info.Err != nil {
+		fmt.Fprintf(w, "cannot be used:\t%s\n", info.Err)
+	}
 	s := summarise(f)
 	fmt.Fprintf(w, "tensors:\t%d, %s parameters, %s, %s\n", s.tensors, count(s.elements), s.dtypes(), size(s.bytes))
-	meta := f.Metadata()
+	meta := library.Metadata(f)
 	for _, k := range slices.Sorted(maps.Keys(meta)) {
 		fmt.Fprintf(w, "metadata %s:\t%s\n", k, shorten(meta[k]))
 	}
@@ -107,42 +81,35 @@ func inspectWeights(w io.Writer, path string) error {
 }
 
 func inspectFolder(w io.Writer, path string) error {
+	info := library.Identify(path)
+	if info.Err != nil {
+		return fmt.Errorf("%s: %w", path, info.Err)
+	}
+	fmt.Fprintf(w, "this is:\t%s\n", info.What)
+	if info.Kind != library.KindModel {
+		return nil
+	}
 	// Without a device a skeleton is its configs alone.
 	m, err := library.Skeleton(os.DirFS(path), nil, gpu.Float32, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	u := m.UNet.Config
-	fmt.Fprintf(w, "diffusers model:\t%s\n", family(first(u.CrossAttentionDim), u.InChannels, u.AdditionEmbedType == "text_time"))
-	if len(u.SampleSize) > 0 {
-		f := m.VAE.Config.Factor()
-		fmt.Fprintf(w, "trained on:\t%dx%d pixels, %s, %d timesteps\n",
-			u.SampleSize[len(u.SampleSize)-1]*f, u.SampleSize[0]*f, m.Scheduler.PredictionType, m.Scheduler.NumTrainTimesteps)
+	if len(m.UNet.Config.SampleSize) > 0 {
+		width, height := m.NativeSize()
+		fmt.Fprintf(w, "trained on:\t%dx%d pixels, %s, %d timesteps\n", width, height, m.Scheduler.PredictionType, m.Scheduler.NumTrainTimesteps)
 	}
 	fmt.Fprintf(w, "tokenizer:\t%d tokens, prompts of %d\n", m.Tokenizer.Size(), m.Text.Config.MaxPositionEmbeddings)
-	for _, part := range []string{"text_encoder", "unet", "vae"} {
-		files, _ := filepath.Glob(filepath.Join(path, part, "*.safetensors"))
-		if len(files) == 0 {
-			return fmt.Errorf("%s: %s has no .safetensors file", path, part)
+	for _, part := range library.Parts(path) {
+		f, err := library.OpenTensors(part)
+		if err != nil {
+			return fmt.Errorf("%s: %w", part, err)
 		}
-		for _, file := range files {
-			f, err := safetensors.Open(file)
-			if err != nil {
-				return err
-			}
-			s := summarise(f)
-			f.Close()
-			fmt.Fprintf(w, "%s/%s:\t%s parameters, %s, %s\n", part, filepath.Base(file), count(s.elements), s.dtypes(), size(s.bytes))
-		}
+		s := summarise(f)
+		f.Close()
+		name, _ := filepath.Rel(path, part)
+		fmt.Fprintf(w, "%s:\t%s parameters, %s, %s\n", filepath.ToSlash(name), count(s.elements), s.dtypes(), size(s.bytes))
 	}
 	return nil
-}
-
-func first(v []int) int {
-	if len(v) == 0 {
-		return 0
-	}
-	return v[0]
 }
 
 // summary counts what a file holds.
@@ -151,7 +118,7 @@ type summary struct {
 	perType                  map[string]int // bytes
 }
 
-func summarise(f *safetensors.File) summary {
+func summarise(f library.Tensors) summary {
 	s := summary{perType: map[string]int{}}
 	for _, name := range f.Names() {
 		v, _ := f.Get(name)

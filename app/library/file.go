@@ -16,7 +16,7 @@ import (
 
 // openFile opens a model in one file, with the names of latent diffusion.
 func (o Options) openFile(path string, dev *gpu.Device, dtype gpu.DType) (*Model, error) {
-	f, err := openFile(path)
+	f, err := OpenTensors(path)
 	if err != nil {
 		return nil, err
 	}
@@ -49,8 +49,8 @@ func (o Options) openTensors(f nn.Source, t traits, c configs, dev *gpu.Device, 
 	if m.VAE, err = vae.New(c.vae); err != nil {
 		return nil, err
 	}
-	here := func(name string, src nn.Source) func() (tensors, string, error) {
-		return func() (tensors, string, error) { return keptOpen{src}, name, nil }
+	here := func(name string, src nn.Source) func() (Tensors, string, error) {
+		return func() (Tensors, string, error) { return keptOpen{src}, name, nil }
 	}
 	parts := []part{{model: m.Text, open: here("text encoder", textSource(f, t.family, m.Text))}}
 	if m.Text2 != nil {

@@ -39,7 +39,7 @@ func smallFile(t *testing.T, path string, family Family, folder string, dtype gp
 	if s.Text2 != nil {
 		c.text2 = s.Text2.Config
 	}
-	f, err := openFile(path)
+	f, err := OpenTensors(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func Identify(path string) Info {
 		i.identifyFolder(os.DirFS(path))
 		return i
 	}
-	f, err := openFile(path)
+	f, err := OpenTensors(path)
 	if err != nil {
 		i.What, i.Err = "unreadable", err
 		return i
@@ -57,7 +57,7 @@ func Identify(path string) Info {
 	return i
 }
 
-func (i *Info) identifyFile(f tensors) {
+func (i *Info) identifyFile(f Tensors) {
 	t := look(f)
 	i.Kind, i.Family, i.What = t.kind, t.family, t.words()
 	i.Prediction, i.Inpaints = t.prediction, t.channels == 9
@@ -68,7 +68,7 @@ func (i *Info) identifyFolder(folder fs.FS) {
 	i.Kind, i.What = KindUnknown, "a folder without a model"
 	if has(folder, "config.json") && !has(folder, "model_index.json") {
 		if files, err := weightFiles(folder, ".", "diffusion_pytorch_model"); err == nil {
-			if f, err := openFile(filepath.Join(i.Path, files[0])); err == nil {
+			if f, err := OpenTensors(filepath.Join(i.Path, files[0])); err == nil {
 				defer f.Close()
 				i.identifyFile(f)
 				i.Size = fileSizes(folder, ".")
@@ -77,10 +77,10 @@ func (i *Info) identifyFolder(folder fs.FS) {
 		}
 	}
 	if !has(folder, "model_index.json") && !has(folder, "unet") {
-		i.Err = errors.New("holds no model")
+		i.Err = errors.New("is not a whole diffusers model folder")
 		return
 	}
-	i.Kind, i.What = KindModel, "a diffusers folder"
+	i.Kind, i.What = KindModel, "a diffusers model"
 	if info, err := fs.Stat(folder, "model_index.json"); err == nil {
 		i.Changed = info.ModTime() // what a finished training writes last
 	}
@@ -156,7 +156,7 @@ func look(f nn.Source) traits {
 		return 0
 	}
 	t := traits{kind: KindUnknown, what: "no model that is known here"}
-	meta := metadata(f)
+	meta := Metadata(f)
 	if meta["step"] != "" && meta["recipe"] != "" {
 		t.kind, t.what = KindTraining, "a checkpoint of a training with Latent, step "+meta["step"]
 		return t
@@ -369,8 +369,8 @@ func (t traits) model() error {
 	return t.usable()
 }
 
-// metadata are a file's free texts; pickles have none.
-func metadata(f nn.Source) map[string]string {
+// Metadata are a file's free texts; what torch.save wrote has none.
+func Metadata(f nn.Source) map[string]string {
 	if m, ok := f.(interface{ Metadata() map[string]string }); ok {
 		return m.Metadata()
 	}

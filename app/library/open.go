@@ -75,7 +75,7 @@ func weightsExt(path string) string {
 // part is a part of a model with the place of its weights.
 type part struct {
 	model  any
-	open   func() (f tensors, name string, err error)
+	open   func() (f Tensors, name string, err error)
 	rename func(string) string // from the names of other versions; nil: none
 }
 
@@ -127,7 +127,7 @@ func (o Options) openFolder(folder fs.FS, root string, dev *gpu.Device, dtype gp
 	renames := map[string]func(string) string{"text_encoder": textencoder.Rename, "text_encoder_2": textencoder.Rename, "vae": vae.Rename}
 	var parts []part
 	for _, dir := range partDirs(m) {
-		parts = append(parts, part{models[dir], func() (tensors, string, error) { return openPart(folder, root, dir, stemOf(dir)) }, renames[dir]})
+		parts = append(parts, part{models[dir], func() (Tensors, string, error) { return openPart(folder, root, dir, stemOf(dir)) }, renames[dir]})
 	}
 	return m, o.finish(m, parts)
 }

@@ -38,7 +38,7 @@ func (m *Model) replaceVAE(path string, base vae.Config) (part, error) {
 			return fail(fmt.Errorf("config.json: %w", err))
 		}
 	}
-	f, err := openFile(file)
+	f, err := OpenTensors(file)
 	if err != nil {
 		return fail(err)
 	}
@@ -69,7 +69,7 @@ func (m *Model) replaceVAE(path string, base vae.Config) (part, error) {
 	default:
 		src = nn.Renamed(f, vae.Rename)
 	}
-	return part{model: m.VAE, open: func() (tensors, string, error) {
+	return part{model: m.VAE, open: func() (Tensors, string, error) {
 		return closing{src, f}, "autoencoder " + path, nil
 	}}, nil
 }
@@ -86,7 +86,7 @@ func vaeTensor(f nn.Source, name string) (shape []int, ok bool) {
 // closing is a view of a file that closes it.
 type closing struct {
 	nn.Source
-	file tensors
+	file Tensors
 }
 
 func (c closing) Close() error { return c.file.Close() }

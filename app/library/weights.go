@@ -19,8 +19,8 @@ import (
 	"latent/gpu/torchfile"
 )
 
-// tensors are those of an open file, or of several that belong together.
-type tensors interface {
+// Tensors are those of an open file, or of several that belong together.
+type Tensors interface {
 	nn.Source
 	Close() error
 }
@@ -44,6 +44,19 @@ func weightFiles(folder fs.FS, dir, stem string) ([]string, error) {
 		return shardNames(folder, found[0])
 	}
 	return nil, &fs.PathError{Op: "open", Path: plain, Err: fs.ErrNotExist}
+}
+
+// Parts are the paths of the files that hold the weights of the diffusers folder
+// at path.
+func Parts(path string) []string {
+	var out []string
+	for _, dir := range []string{"text_encoder", "text_encoder_2", "unet", "vae"} {
+		names, _ := weightFiles(os.DirFS(path), dir, stemOf(dir))
+		for _, name := range names {
+			out = append(out, filepath.Join(path, filepath.FromSlash(name)))
+		}
+	}
+	return out
 }
 
 // shardNames reads the index of a model that is cut into several files.
@@ -73,12 +86,12 @@ func shardNames(folder fs.FS, name string) ([]string, error) {
 
 // openPart opens a part's weights in a folder; root is its path, "" inside a
 // file system.
-func openPart(folder fs.FS, root, dir, stem string) (f tensors, name string, err error) {
+func openPart(folder fs.FS, root, dir, stem string) (f Tensors, name string, err error) {
 	names, err := weightFiles(folder, dir, stem)
 	if err != nil {
 		return nil, "", fmt.Errorf("%s/%s.safetensors: %w", dir, stem, unwrapPath(err))
 	}
-	var files []tensors
+	var files []Tensors
 	for _, name := range names {
 		f, err := openWeights(folder, root, name)
 		if err != nil {
@@ -95,7 +108,7 @@ func openPart(folder fs.FS, root, dir, stem string) (f tensors, name string, err
 	return join(files), dir, nil
 }
 
-func openWeights(folder fs.FS, root, name string) (tensors, error) {
+func openWeights(folder fs.FS, root, name string) (Tensors, error) {
 	if root == "" {
 		data, err := fs.ReadFile(folder, name)
 		if err != nil {
@@ -103,11 +116,13 @@ func openWeights(folder fs.FS, root, name string) (tensors, error) {
 		}
 		return safetensors.Parse(data)
 	}
-	return openFile(filepath.Join(root, filepath.FromSlash(name)))
+	return OpenTensors(filepath.Join(root, filepath.FromSlash(name)))
 }
 
-// openFile opens a file of weights; the error is without its path.
-func openFile(path string) (tensors, error) {
+// OpenTensors opens a file of weights of either kind, .safetensors or what
+// torch.save wrote, and reads its header. The error is without the path. The
+// caller must Close it.
+func OpenTensors(path string) (Tensors, error) {
 	if info, err := os.Stat(path); err != nil {
 		return nil, unwrapPath(err)
 	} else if info.IsDir() {
@@ -181,12 +196,12 @@ func notWeights(head []byte) string {
 
 // shards are several files as one.
 type shards struct {
-	files []tensors
-	home  map[string]tensors
+	files []Tensors
+	home  map[string]Tensors
 }
 
-func join(files []tensors) *shards {
-	s := &shards{files, map[string]tensors{}}
+func join(files []Tensors) *shards {
+	s := &shards{files, map[string]Tensors{}}
 	for _, f := range files {
 		for _, name := range f.Names() {
 			s.home[name] = f

@@ -1,0 +1,393 @@
+package library
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"latent/gpu"
+	"latent/gpu/nn"
+	"latent/gpu/safetensors"
+	"latent/scheduler"
+	"latent/textencoder"
+	"latent/unet"
+	"latent/vae"
+)
+
+// shapes are the tensors of a file without their bytes.
+type shapes map[string][]int
+
+// writeHeader writes a safetensors file of F16 tensors whose bytes are a hole.
+func writeHeader(t testing.TB, path string, tensors shapes, meta map[string]string) {
+	t.Helper()
+	header := map[string]any{}
+	end := 0
+	for _, name := range slices.Sorted(maps.Keys(tensors)) {
+		n := 2
+		for _, d := range tensors[name] {
+			n *= d
+		}
+		header[name] = map[string]any{"dtype": "F16", "shape": tensors[name], "data_offsets": []int{end, end + n}}
+		end += n
+	}
+	if meta != nil {
+		header["__metadata__"] = meta
+	}
+	data, err := json.Marshal(header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := append(binary.LittleEndian.AppendUint64(nil, uint64(len(data))), data...)
+	if err := os.WriteFile(path, whole, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, int64(len(whole)+end)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fullSize are the tensors of a model in one file as it was published, but for the
+// attention's fused matrices: names and shapes, no bytes.
+func fullSize(t testing.TB, family Family, channels int) shapes {
+	t.Helper()
+	c := publishedConfigs(family, channels, scheduler.PredictEpsilon, false)
+	out := shapes{}
+	u, err := unet.New(c.unet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(name string, p nn.Named) {
+		if p.Kind == nn.Kernel {
+			out[name] = []int{p.Shape[0], p.Shape[3], p.Shape[1], p.Shape[2]}
+		} else {
+			out[name] = p.Shape
+		}
+	}
+	for _, p := range nn.Params(u) {
+		put(ldmUNet+c.unet.LDMName(p.Key), p)
+	}
+	v, err := vae.New(c.vae)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range nn.Params(v) {
+		put(ldmVAE+c.vae.LDMName(p.Key), p)
+	}
+	text, err := textencoder.New(c.text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prefix := map[Family]string{SD1: "cond_stage_model.transformer.", SD2: "cond_stage_model.model.", SDXL: "conditioner.embedders.0.transformer."}[family]
+	for _, p := range nn.Params(text) {
+		if family == SD2 {
+			putPlace(out, prefix, p)
+		} else {
+			put(prefix+p.Key, p)
+		}
+	}
+	if family == SDXL {
+		text2, err := textencoder.New(c.text2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range nn.Params(text2) {
+			putPlace(out, "conditioner.embedders.1.model.", p)
+		}
+	}
+	return out
+}
+
+func putPlace(out shapes, prefix string, p nn.Named) {
+	at := textencoder.OpenCLIPPlace(p.Key)
+	shape := slices.Clone(p.Shape)
+	if at.Of > 0 {
+		shape[0] *= at.Of
+	}
+	out[prefix+at.Name] = shape
+}
+
+// The numbers of parameters that the models were published with.
+func TestPublishedSizes(t *testing.T) {
+	for _, c := range []struct {
+		family            Family
+		unet, text, text2 int
+	}{
+		{SD1, 859_520_964, 123_060_480, 0},
+		{SD2, 865_910_724, 340_387_840, 0},
+		{SDXL, 2_567_463_684, 123_060_480, 694_659_840},
+	} {
+		p := publishedConfigs(c.family, 4, scheduler.PredictEpsilon, false)
+		u, err := unet.New(p.unet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := textencoder.New(p.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := nn.Count(u); got != c.unet {
+			t.Errorf("%s: U-Net of %d parameters, want %d", c.family, got, c.unet)
+		}
+		if got := nn.Count(text); got != c.text {
+			t.Errorf("%s: text encoder of %d parameters, want %d", c.family, got, c.text)
+		}
+		if c.text2 > 0 {
+			text2, err := textencoder.New(p.text2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := nn.Count(text2); got != c.text2 {
+				t.Errorf("%s: second text encoder of %d parameters, want %d", c.family, got, c.text2)
+			}
+		}
+		v, err := vae.New(p.vae)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := nn.Count(v); got != 83_653_863 {
+			t.Errorf("%s: autoencoder of %d parameters, want 83653863", c.family, got)
+		}
+	}
+}
+
+// Files of full size are known by their headers.
+func TestIdentifyModels(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		family     Family
+		channels   int
+		change     func(s shapes)
+		meta       map[string]string
+		what       string // end of Info.What
+		prediction string
+		problem    string
+	}{
+		{"sd1", SD1, 4, nil, nil, ", Stable Diffusion 1.x", scheduler.PredictEpsilon, ""},
+		{"sd1 inpainting", SD1, 9, nil, nil, ", Stable Diffusion 1.x, inpainting", scheduler.PredictEpsilon, ""},
+		{"sd1 edit", SD1, 8, nil, nil, ", editing by instruction", scheduler.PredictEpsilon, "edits pictures by instruction (InstructPix2Pix), which is not supported"},
+		{"sd2", SD2, 4, nil, nil, ", Stable Diffusion 2.x, v prediction", scheduler.PredictVelocity, ""},
+		{"sd2 by metadata", SD2, 4, nil, map[string]string{"modelspec.prediction_type": "epsilon"}, ", Stable Diffusion 2.x", scheduler.PredictEpsilon, ""},
+		{"sd2 inpainting", SD2, 9, nil, nil, ", Stable Diffusion 2.x, inpainting", scheduler.PredictEpsilon, ""},
+		{"sd2 depth", SD2, 5, nil, nil, "", scheduler.PredictEpsilon, "is guided by a depth map, which is not supported"},
+		{"unclip", SD2, 4, func(s shapes) { s[ldmUNet+"label_emb.0.0.weight"] = []int{1280, 2048} }, nil, "", scheduler.PredictEpsilon, "is Stable unCLIP, which is not supported"},
+		{"sdxl", SDXL, 4, nil, nil, ", Stable Diffusion XL", scheduler.PredictEpsilon, ""},
+		{"sdxl inpainting", SDXL, 9, nil, nil, ", Stable Diffusion XL, inpainting", scheduler.PredictEpsilon, ""},
+		{"sdxl v", SDXL, 4, func(s shapes) { s["v_pred"], s["ztsnr"] = []int{}, []int{} }, nil, ", Stable Diffusion XL, v prediction", scheduler.PredictVelocity, ""},
+		{"playground", SDXL, 4, func(s shapes) { s["edm_mean"] = []int{4} }, nil, "Playground 2.5", "", "is Playground 2.5, which is not supported"},
+		{"refiner", SDXL, 4, func(s shapes) {
+			for name, shape := range s {
+				if strings.HasSuffix(name, "attn2.to_k.weight") || strings.HasSuffix(name, "attn2.to_v.weight") {
+					s[name] = []int{shape[0], 1280}
+				}
+			}
+		}, nil, "", scheduler.PredictEpsilon, errRefiner.Error()},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := fullSize(t, c.family, c.channels)
+			if c.change != nil {
+				c.change(s)
+			}
+			path := filepath.Join(t.TempDir(), "a model.safetensors")
+			writeHeader(t, path, s, c.meta)
+			i := Identify(path)
+			problem := ""
+			if i.Err != nil {
+				problem = i.Err.Error()
+			}
+			if !strings.HasSuffix(i.What, c.what) || i.Prediction != c.prediction || !strings.HasPrefix(problem, c.problem) || (problem == "") != (c.problem == "") {
+				t.Errorf("%q, predicts %s, problem %q", i.What, i.Prediction, problem)
+			}
+			if i.Name != "a model" || i.Folder || c.problem == "" && (i.Family != c.family || i.Inpaints != (c.channels == 9)) {
+				t.Errorf("%+v", i)
+			}
+		})
+	}
+}
+
+// What is no model is named, and the error of opening it says what to do.
+func TestIdentifyOthers(t *testing.T) {
+	one := []int{1}
+	for _, c := range []struct {
+		tensors shapes
+		meta    map[string]string
+		kind    Kind
+		what    string // Info.What
+		open    string // part of the error of Open
+	}{
+		{shapes{"model.diffusion_model.joint_blocks.0.x_block.attn.proj.weight": one, "first_stage_model.x": one}, nil, KindForeign, "Stable Diffusion 3", "is Stable Diffusion 3, which is not supported"},
+		{shapes{"double_blocks.0.img_attn.proj.weight": one}, nil, KindForeign, "Flux", "is Flux, which is not supported"},
+		{shapes{"double_blocks.0.img_attn.proj.weight": one, "distilled_guidance_layer.in_proj.bias": one}, nil, KindForeign, "Chroma", "is Chroma"},
+		{shapes{"transformer_blocks.0.img_mod.1.weight": one}, nil, KindForeign, "Qwen-Image", "is Qwen-Image"},
+		{shapes{"y_embedder.y_proj.fc1.weight": one, "blocks.0.scale_shift_table": one}, nil, KindForeign, "PixArt", "is PixArt"},
+		{shapes{"text_embedding_padding": one}, nil, KindForeign, "Hunyuan-DiT", "is Hunyuan-DiT"},
+		{shapes{"add_embedding.image_proj.weight": one, "down_blocks.0.resnets.0.time_emb_proj.weight": one}, nil, KindForeign, "Kandinsky", "is Kandinsky"},
+		{shapes{"clip_txt_mapper.weight": one}, nil, KindForeign, "Stable Cascade", "is Stable Cascade"},
+		{shapes{"lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight": {4, 768}}, nil, KindLoRA, "a LoRA for Stable Diffusion 1.x", "is a LoRA, which changes a model: open that and write <lora:name:1> in the prompt"},
+		{shapes{"unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.lora_A.weight": {4, 2048}}, nil, KindLoRA, "a LoRA for Stable Diffusion XL", "is a LoRA"},
+		{shapes{"lora_unet_double_blocks_0_img_attn_proj.lora_down.weight": {4, 3072}}, nil, KindLoRA, "a LoRA for Flux", "is a LoRA"},
+		{shapes{"lora_unet_x.hada_w1_a": {4, 8}}, nil, KindLoRA, "a LoHa", "is a LoHa"},
+		{shapes{"control_model.input_hint_block.0.weight": one}, nil, KindControlNet, "a ControlNet", "is a ControlNet, which is not supported"},
+		{shapes{"down_blocks.0.resnets.0.time_emb_proj.weight": {8, 8}, "conv_in.weight": {8, 4, 3, 3}, "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight": {8, 768}}, nil,
+			KindUNet, "a U-Net of a diffusers model, Stable Diffusion 1.x", "without text encoder and autoencoder: open the whole model"},
+		{shapes{"model.diffusion_model.input_blocks.0.0.weight": {8, 4, 3, 3}, "model.diffusion_model.output_blocks.0.0.in_layers.0.weight": one, "model.diffusion_model.x.attn2.to_k.weight": {8, 2048}, "model.diffusion_model.label_emb.0.0.weight": one}, nil,
+			KindUNet, "a U-Net under its LDM names, Stable Diffusion XL", "without text encoder and autoencoder"},
+		{shapes{"decoder.up_blocks.0.resnets.0.conv1.weight": one}, nil, KindVAE, "an autoencoder of a diffusers model", "is an autoencoder alone: open a model and choose this file as its autoencoder"},
+		{shapes{"first_stage_model.decoder.up.0.block.0.conv1.weight": one}, nil, KindVAE, "an autoencoder under its LDM names", "is an autoencoder alone"},
+		{shapes{"text_model.encoder.layers.0.self_attn.q_proj.weight": one, "text_model.embeddings.token_embedding.weight": one}, nil, KindText, "a CLIP text encoder", "is a CLIP text encoder alone"},
+		{shapes{"emb_params": {4, 768}}, nil, KindEmbedding, "an embedding (textual inversion)", "is an embedding: open a model"},
+		{shapes{"clip_g": {2, 1280}, "clip_l": {2, 768}}, nil, KindEmbedding, "an embedding (textual inversion)", "is an embedding"},
+		{shapes{"model.0.weight": one, "model.1.sub.0.RDB1.conv1.0.weight": one}, nil, KindUpscaler, "an upscaler (ESRGAN)", "is an upscaler (ESRGAN), which is not supported"},
+		{shapes{"unet.conv_in.weight.m": one}, map[string]string{"step": "500", "recipe": "ab"}, KindTraining, "a checkpoint of a training with Latent, step 500", "open the folder that the training wrote"},
+		{shapes{"w": one}, nil, KindUnknown, "no model that is known here", "holds no model that is known here"},
+	} {
+		path := filepath.Join(t.TempDir(), "x.safetensors")
+		writeHeader(t, path, c.tensors, c.meta)
+		if i := Identify(path); i.Kind != c.kind || i.What != c.what {
+			t.Errorf("%v: %s, %q, want %s, %q", c.tensors, i.Kind, i.What, c.kind, c.what)
+		}
+		_, err := Open(path, device(t), gpu.Float32)
+		if err == nil || !strings.Contains(err.Error(), c.open) || !strings.HasPrefix(err.Error(), "model "+path+": ") {
+			t.Errorf("%s: %v, want %q", c.what, err, c.open)
+		}
+	}
+}
+
+// Files that hold no weights are told by their first bytes.
+func TestIdentifyDamaged(t *testing.T) {
+	small, err := os.ReadFile("testdata/sd1.safetensors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	harm, err := os.ReadFile("../../gpu/torchfile/testdata/harm_system.pt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ data, want string }{
+		{"", "is an empty file"},
+		{"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "is a Git LFS pointer, not the file itself: fetch that with git lfs pull"},
+		{"\n<!DOCTYPE html><html>", "is a web page"},
+		{"GGUF\x03\x00\x00\x00", "is a GGUF file, which is not supported"},
+		{`{"error":"Access to model is restricted"}`, "is JSON text"},
+		{"\x89PNG\r\n\x1a\n", "is a picture"},
+		{string(small[:len(small)-1000]), "truncated: 120358 of 121358 bytes; download it again"},
+		{string(harm), "wants to run posix.system, which no model needs: it was not run"},
+		{"PK\x03\x04 and so on", "damaged or truncated zip archive"},
+		{"something else altogether", "not a safetensors file"},
+	} {
+		path := filepath.Join(t.TempDir(), "sd15.safetensors")
+		if err := os.WriteFile(path, []byte(c.data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		i := Identify(path)
+		_, err := Open(path, device(t), gpu.Float32)
+		if i.Err == nil || err == nil || !strings.HasPrefix(i.Err.Error(), c.want) || err.Error() != "model "+path+": "+i.Err.Error() {
+			t.Errorf("%.20q: %v and %v, want %q", c.data, i.Err, err, c.want)
+		}
+	}
+}
+
+// What is missing in a model of full size is listed, before anything is read.
+func TestMissingKeys(t *testing.T) {
+	s := fullSize(t, SD1, 4)
+	delete(s, ldmUNet+"out.2.bias")
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	writeHeader(t, path, s, nil)
+	f, err := OpenTensors(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	c := publishedConfigs(SD1, 4, scheduler.PredictEpsilon, false)
+	u, err := unet.New(c.unet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = nn.Load(u, device(t), gpu.Float32, ldmSource(f, ldmUNet, u, c.unet.LDMName))
+	if want := "weights do not fit the model: 1 missing (conv_out.bias)"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+func TestList(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name string, s shapes) {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		writeHeader(t, path, s, nil)
+	}
+	put("checkpoints/Zebra.safetensors", fullSize(t, SD1, 9))
+	put("loras/apple.safetensors", shapes{"lora_unet_x.lora_down.weight": {4, 8}})
+	put("notes.txt", shapes{})
+	put(".hidden/x.safetensors", shapes{"w": {1}})
+	put("noise.bin", shapes{"w": {1}})
+	if err := os.CopyFS(filepath.Join(dir, "fox"), os.DirFS("testdata/sdxl")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "page.ckpt"), []byte("<html>"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(dir, filepath.Join(dir, "loras", "circle")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time from what is known
+		var got []string
+		for _, i := range List(dir, filepath.Join(dir, "absent"), filepath.Join(dir, "loras")) {
+			problem := ""
+			if i.Err != nil {
+				problem = i.Err.Error()
+			}
+			got = append(got, strings.Join([]string{i.Name, string(i.Kind), string(i.Family), problem}, "|"))
+			if i.Size == 0 || i.Changed.IsZero() {
+				t.Errorf("%s: %d bytes of %v", i.Name, i.Size, i.Changed)
+			}
+		}
+		want := []string{
+			"apple|LoRA||", "fox|model|Stable Diffusion XL|",
+			"page|unknown||is a web page, perhaps an error message of the site it was downloaded from",
+			"Zebra|model|Stable Diffusion 1.x|",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+// A file whose header says anything gives an answer, never a panic.
+func FuzzIdentify(f *testing.F) {
+	for _, name := range []string{"testdata/sd1.golden.safetensors", "../../gpu/torchfile/testdata/zip.pt"} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	add := func(s shapes) {
+		path := filepath.Join(f.TempDir(), "x")
+		writeHeader(f, path, s, nil)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	add(shapes{"model.diffusion_model.input_blocks.0.0.weight": {1, 4, 1, 1}, "cond_stage_model.x": {}, "model.diffusion_model.attn2.to_k.weight": {1, 768}, "first_stage_model.y": {1}})
+	add(shapes{"lora_unet_attn2_to_k.lora_down.weight": {1, 768}, "global_step": {}})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file, err := safetensors.Parse(data)
+		if err != nil {
+			return
+		}
+		i := Info{}
+		i.identifyFile(file)
+		if i.What == "" || i.Kind == "" {
+			t.Errorf("%+v", i)
+		}
+	})
+}
