@@ -26,7 +26,8 @@ type benchReport struct {
 	Picture     *pictureResult  `json:"picture,omitempty"`
 	Ops         []opResult      `json:"ops"`
 	Training    []trainResult   `json:"training"`
-	PeakMemory  float64         `json:"peak_memory_mb"` // of the process; 0 where the system does not tell
+	Model       *modelResult    `json:"model,omitempty"` // with --arch or --model
+	PeakMemory  float64         `json:"peak_memory_mb"`  // of the process; 0 where the system does not tell
 	GoMaxProcs  int             `json:"gomaxprocs"`
 	CPUs        int             `json:"cpus"`
 	Measurement string          `json:"measurement"`
@@ -48,9 +49,20 @@ type pictureResult struct {
 func bench(ctx context.Context, args []string) error {
 	f := newFlags("bench")
 	asJSON := f.Bool("json", false, "print the results as JSON")
+	model := f.String("model", "", "measure a step and a decode of the model at `PATH` instead")
+	arch := f.String("arch", "", "measure a model of this `NAME` and random weights instead: "+archNames())
+	size := f.String("size", "", "`WxH`: width and height in pixels for --model and --arch; without it the model's own")
+	profile := f.Bool("profile", false, "with --model or --arch: where the time goes, by block and by kind of operation")
 	_, done, err := f.parse(args)
 	if done || err != nil {
 		return err
+	}
+	whole := *model != "" || *arch != ""
+	if *model != "" && *arch != "" {
+		return badUsage("bench: --model and --arch exclude each other")
+	}
+	if !whole && (*profile || *size != "") {
+		return badUsage("bench: --profile and --size want --model or --arch")
 	}
 	start := time.Now()
 	engine, err := pipeline.Start("auto", "auto")
@@ -64,25 +76,11 @@ func bench(ctx context.Context, args []string) error {
 		Measurement: "best of several runs; share is that of the time the peak or the bandwidth allows",
 	}
 	note := func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
-	// The picture comes first: its peak memory is the process's so far.
-	if assets.HasModel() {
-		note("painting with the built-in model")
-		if r.Picture, err = benchPicture(ctx, engine, start); err != nil {
-			return err
-		}
+	if whole {
+		err = benchModelOnly(ctx, engine, r, note, *model, *arch, *size, *profile)
 	} else {
-		note("no picture is measured: this build has no built-in model")
+		err = benchAll(ctx, engine, r, note, start)
 	}
-	err = engine.Do(ctx, func(dev *gpu.Device) error {
-		b := &bencher{ctx: ctx, dev: dev, report: r, note: note, budget: 400 * time.Millisecond}
-		if err := b.peaks(); err != nil {
-			return err
-		}
-		if err := b.ops(stableDiffusionOps); err != nil {
-			return err
-		}
-		return b.training(assets.Skeleton(), 32, 64)
-	})
 	if err != nil {
 		return err
 	}
@@ -94,6 +92,29 @@ func bench(ctx context.Context, args []string) error {
 	}
 	r.print()
 	return nil
+}
+
+// benchAll measures a picture, the operations and training.
+func benchAll(ctx context.Context, engine *pipeline.Engine, r *benchReport, note func(string, ...any), start time.Time) (err error) {
+	// The picture comes first: its peak memory is the process's so far.
+	if assets.HasModel() {
+		note("painting with the built-in model")
+		if r.Picture, err = benchPicture(ctx, engine, start); err != nil {
+			return err
+		}
+	} else {
+		note("no picture is measured: this build has no built-in model")
+	}
+	return engine.Do(ctx, func(dev *gpu.Device) error {
+		b := &bencher{ctx: ctx, dev: dev, report: r, note: note, budget: 400 * time.Millisecond}
+		if err := b.peaks(); err != nil {
+			return err
+		}
+		if err := b.ops(stableDiffusionOps); err != nil {
+			return err
+		}
+		return b.training(assets.Skeleton(), 32, 64)
+	})
 }
 
 func benchPicture(ctx context.Context, engine *pipeline.Engine, start time.Time) (*pictureResult, error) {
@@ -154,6 +175,10 @@ func (r *benchReport) print() {
 	}
 	for _, t := range r.Training {
 		fmt.Fprintf(tw, "training %s, batch %d\t%.1f samples/s, %.0f ms a step\n", t.DType, t.Batch, t.Rate, t.Millis)
+	}
+	if r.Model != nil {
+		r.Model.print(tw)
+		return
 	}
 	fmt.Fprintf(tw, "peak memory\t%.0f MB\n\n", r.PeakMemory)
 	fmt.Fprintf(tw, "op\tshape\tformat\tms\tGFLOP/s\tGB/s\tshare\n")

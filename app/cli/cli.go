@@ -36,7 +36,7 @@ func commands() []command {
 		{"train", "RECIPE.toml [--resume]", "train or fine-tune a model", train},
 		{"dataset", "postcard --out DIR --count N [--seed N]", "write the pictures the built-in model learned from", dataset},
 		{"score", "[--model DIR] [flags]", "measure a postcard model on captions it never saw", scoreModel},
-		{"bench", "[--json]", "measure this machine", bench},
+		{"bench", "[--arch NAME|--model PATH [--profile]] [--json]", "measure this machine", bench},
 		{"inspect", "PATH", "say what a model file, a model folder or a PNG is", inspect},
 	}
 }
