@@ -204,7 +204,7 @@ func distance(got, want []float32) float64 {
 func compare(t *testing.T, what string, got, want []float32, tol float64) {
 	t.Helper()
 	if d := distance(got, want); !(d <= tol) {
-		t.Errorf("%s is off by %.2g, permitted is %.2g", what, d, tol)
+		t.Errorf("%s is off by %.4g, permitted is %.2g", what, d, tol)
 	}
 }
 

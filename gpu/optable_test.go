@@ -22,6 +22,10 @@ var (
 	// matrix product takes as bf16, the stored y in attention's gradient, or a
 	// gradient that is the sum of several rounded ones.
 	staged = tolerance{4e-6, 1.0e-2, 1.5e-3}
+	// restaged: as staged, where the gradient of the scores too is taken as bf16
+	// by matrix products: another 2⁻⁹ on top of the rounded y, whose part is 9.4e-3
+	// in the worst row.
+	restaged = tolerance{4e-6, 1.2e-2, 1.5e-3}
 )
 
 func act(shape ...int) input { return input{shape: shape} }
@@ -136,13 +140,13 @@ var rows = []row{
 	{name: "linear of one row", op: linear, value: summed, grad: summed,
 		in: []input{act(1, 64), act(96, 64), vec(96)}},
 
-	{name: "attention", op: attention(2, false), value: staged, grad: staged,
+	{name: "attention", op: attention(2, false), value: staged, grad: restaged,
 		in: []input{act(2, 5, 6), act(2, 5, 6), act(2, 5, 6)}},
-	{name: "cross attention", op: attention(3, false), value: staged, grad: staged,
+	{name: "cross attention", op: attention(3, false), value: staged, grad: restaged,
 		in: []input{act(2, 9, 24), act(2, 77, 24), act(2, 77, 24)}},
-	{name: "causal attention", op: attention(2, true), value: staged, grad: staged,
+	{name: "causal attention", op: attention(2, true), value: staged, grad: restaged,
 		in: []input{act(1, 77, 16), act(1, 77, 16), act(1, 77, 16)}},
-	{name: "attention over several blocks", op: attention(1, false), value: staged, grad: staged,
+	{name: "attention over several blocks", op: attention(1, false), value: staged, grad: restaged,
 		in: []input{act(1, 131, 40), act(1, 131, 40), act(1, 131, 40)}},
 	// Where one probability is nearly 1, p·(dp − Σ p·dp) cancels, and Σ p·dp is
 	// taken from the rounded y.

@@ -2,8 +2,8 @@
 // instruction set (kernels_avx512.c, kernels_avx2.c, kernels_base.c) from the
 // same text, and kernels.c calls the best one that the processor runs.
 //
-// bf16 attention has its own text for processors with a matrix unit
-// (kernels_amx.c).
+// bf16 attention has its own text for processors that multiply pairs of bf16
+// (kernels_bf16.c) or have a matrix unit (kernels_amx.c).
 //
 // A tensor is a pointer and its dtype, numbered as gpu.DType. Sizes count
 // elements. Sums are made over blocks that depend on the shape alone and are
@@ -100,7 +100,7 @@ KERNELS(KERNEL_DECLARE)
 // kernels_isa names the instruction set in use.
 const char *kernels_isa(void);
 
-// kernels_use_isa selects "amx", "avx512", "avx2" or "base", or the best for
+// kernels_use_isa selects "amx", "avx512bf16", "avx512", "avx2" or "base", or the best for
 // NULL; 0 where the processor or the compiler lacks it.
 int kernels_use_isa(const char *name);
 

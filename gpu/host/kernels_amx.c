@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 extern const struct kernels *const kernels_avx512;
+const struct kernels *kernels_bf16(void);
 
 enum {
 	TILE = 16,         // rows and columns of a tile of sums
@@ -298,7 +299,7 @@ const struct kernels *kernels_amx(void) {
 	if (!__builtin_cpu_supports("amx-bf16") || !__builtin_cpu_supports("avx512bf16") ||
 	    syscall(SYS_arch_prctl, REQUEST_STATE, TILE_DATA) != 0)
 		return NULL;
-	table = *kernels_avx512;
+	table = *kernels_bf16();
 	table.isa = "amx";
 	table.attention = attention_amx;
 	return &table;

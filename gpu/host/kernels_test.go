@@ -186,7 +186,7 @@ var tolerances = map[gpu.DType]float64{gpu.Float32: 1e-5, gpu.BFloat16: 0x1p-6, 
 func eachISA(t *testing.T, f func(t *testing.T)) {
 	best := isa()
 	t.Cleanup(func() { useISA(best) })
-	for _, name := range []string{"amx", "avx512", "avx2", "base"} {
+	for _, name := range []string{"amx", "avx512bf16", "avx512", "avx2", "base"} {
 		t.Run(name, func(t *testing.T) {
 			if !useISA(name) {
 				t.Skip("not on this processor")

@@ -1,0 +1,356 @@
+//go:build cgo && !nodnnl
+
+// Attention in bf16 by the dot products of bf16 pairs that vector units have
+// (AVX512-BF16): two products an instruction and lane where float32 has one. The
+// blocks are those of kernels_attention.h.
+
+#include "kernels.h"
+
+#include <stddef.h>
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC target("avx2,fma,f16c,bmi2,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,prefer-vector-width=512")
+#define LANES 16
+#include "kernels_block.h"
+
+extern const struct kernels *const kernels_avx512;
+
+enum {
+	PANEL_ROWS = 8, // of a tile of sums
+	PANEL_VECS = 3, // columns of a tile, in vectors: sums fill the registers
+	ROWS = 32,      // queries of a block
+	QUERIES = 256,  // queries of a task
+	SCORES = 12288, // numbers in a block of scores at most
+};
+
+// Right-hand sides lie in panels of 16 columns, [panels][pairs][16][2] with the
+// pairs along the sum, left-hand sides in plain rows.
+
+// tile is c[8,16·nv] (+)= a·b over the given number of pairs.
+INLINE void tile(int nv, float *c, long ldc, const uint16_t *a, long lda, const uint16_t *b, long panel, long pairs,
+                 int add) {
+	__m512 acc[PANEL_ROWS][PANEL_VECS];
+#pragma GCC unroll 8
+	for (int i = 0; i < PANEL_ROWS; i++)
+#pragma GCC unroll 3
+		for (int v = 0; v < nv; v++)
+			acc[i][v] = add ? _mm512_loadu_ps(c + i * ldc + 16 * v) : _mm512_setzero_ps();
+	for (long p = 0; p < pairs; p++) {
+		__m512bh bv[PANEL_VECS];
+#pragma GCC unroll 3
+		for (int v = 0; v < nv; v++)
+			bv[v] = (__m512bh)_mm512_loadu_si512(b + v * panel + 32 * p);
+#pragma GCC unroll 8
+		for (int i = 0; i < PANEL_ROWS; i++) {
+			int32_t pair;
+			memcpy(&pair, a + i * lda + 2 * p, 4);
+			__m512bh av = (__m512bh)_mm512_set1_epi32(pair);
+#pragma GCC unroll 3
+			for (int v = 0; v < nv; v++)
+				acc[i][v] = _mm512_dpbf16_ps(acc[i][v], av, bv[v]);
+		}
+	}
+#pragma GCC unroll 8
+	for (int i = 0; i < PANEL_ROWS; i++)
+#pragma GCC unroll 3
+		for (int v = 0; v < nv; v++)
+			_mm512_storeu_ps(c + i * ldc + 16 * v, acc[i][v]);
+}
+
+// product is c[rows,16·panels] (+)= a[rows,2·pairs]·b. rows is a multiple of
+// PANEL_ROWS.
+static void product(long rows, long panels, long pairs, float *c, long ldc, const uint16_t *a, long lda,
+                    const uint16_t *b, int add) {
+	long panel = 32 * pairs, steps = ceil_div(panels, PANEL_VECS);
+	for (long s = 0, v = 0, nv; s < steps; s++, v += nv) {
+		nv = ceil_div(panels - v, steps - s);
+		for (long i = 0; i < rows; i += PANEL_ROWS) {
+			float *ci = c + i * ldc + 16 * v;
+			switch (nv) {
+			case 1:
+				tile(1, ci, ldc, a + i * lda, lda, b + v * panel, panel, pairs, add);
+				break;
+			case 2:
+				tile(2, ci, ldc, a + i * lda, lda, b + v * panel, panel, pairs, add);
+				break;
+			case 3:
+				tile(3, ci, ldc, a + i * lda, lda, b + v * panel, panel, pairs, add);
+				break;
+			}
+		}
+	}
+}
+
+// Rows of one head in a tensor x[…,stride]: n of d elements, then zeros.
+struct rows {
+	const uint16_t *x;
+	long stride, n, d;
+};
+
+// part is columns [c,c+32) of row i.
+INLINE __m512i part(const struct rows *r, long i, long c) {
+	long left = i < r->n ? r->d - c : 0;
+	__mmask32 in = left >= 32 ? ~0u : left > 0 ? (1u << left) - 1 : 0;
+	return _mm512_maskz_loadu_epi16(in, r->x + i * r->stride + c);
+}
+
+// pack_rows copies n rows into dst[n][ld] with ld a multiple of 2.
+static void pack_rows(uint16_t *dst, struct rows r, long n, long ld) {
+	for (long i = 0; i < n; i++)
+		for (long c = 0; c < ld; c += 32) {
+			long left = ld - c;
+			_mm512_mask_storeu_epi16(dst + i * ld + c, left >= 32 ? ~0u : (1u << left) - 1, part(&r, i, c));
+		}
+}
+
+// turn transposes 16×16 numbers of 32 bits.
+INLINE void turn(__m512i a[16]) {
+	__m512i b[16];
+#pragma GCC unroll 8
+	for (int i = 0; i < 16; i += 2) {
+		b[i] = _mm512_unpacklo_epi32(a[i], a[i + 1]);
+		b[i + 1] = _mm512_unpackhi_epi32(a[i], a[i + 1]);
+	}
+#pragma GCC unroll 8
+	for (int k = 0; k < 8; k++) { // a[4·g+j], lane l: column 4·l+j of rows 4·g to 4·g+3
+		int i = k / 2 * 4, j = k % 2;
+		a[i + 2 * j] = _mm512_unpacklo_epi64(b[i + j], b[i + j + 2]);
+		a[i + 2 * j + 1] = _mm512_unpackhi_epi64(b[i + j], b[i + j + 2]);
+	}
+#pragma GCC unroll 8
+	for (int k = 0; k < 8; k++) { // lanes of eight rows: 0x88 takes 0 and 2 of both, 0xdd 1 and 3
+		int j = k / 2, h = k % 2 * 8;
+		b[2 * j + h] = _mm512_shuffle_i32x4(a[h + j], a[h + 4 + j], 0x88);
+		b[2 * j + h + 1] = _mm512_shuffle_i32x4(a[h + j], a[h + 4 + j], 0xdd);
+	}
+#pragma GCC unroll 8
+	for (int k = 0; k < 8; k++) {
+		int j = k / 2, o = k % 2;
+		a[j + 4 * o] = _mm512_shuffle_i32x4(b[2 * j + o], b[2 * j + 8 + o], 0x88);
+		a[j + 4 * o + 8] = _mm512_shuffle_i32x4(b[2 * j + o], b[2 * j + 8 + o], 0xdd);
+	}
+}
+
+// columns gives pairs [2p,2p+32) of rows [i,i+16), one vector for each pair.
+INLINE void columns(__m512i a[16], const struct rows *r, long i, long p) {
+#pragma GCC unroll 16
+	for (int k = 0; k < 16; k++)
+		a[k] = part(r, i + k, 2 * p);
+	turn(a);
+}
+
+// pack_columns makes n rows the columns of a right-hand side, pairs along d: the
+// keys of q·kᵀ.
+static void pack_columns(uint16_t *dst, struct rows r, long n, long pairs) {
+	for (long k = 0; k < n; k += 16, dst += 32 * pairs)
+		for (long p = 0; p < pairs; p += 16) {
+			__m512i a[16];
+			columns(a, &r, k, p);
+			for (long i = 0; i < min_(16, pairs - p); i++)
+				_mm512_storeu_si512(dst + 32 * (p + i), a[i]);
+		}
+}
+
+// pack_turned makes n rows the columns of a left-hand side dst[d][n], which is
+// written up to a multiple of 16 rows; n is a multiple of 32.
+static void pack_turned(uint16_t *dst, struct rows r, long n, long d) {
+	const __m512i even = _mm512_set_epi16(62, 60, 58, 56, 54, 52, 50, 48, 46, 44, 42, 40, 38, 36, 34, 32, 30, 28, 26, 24,
+	                                      22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+	const __m512i odd = _mm512_add_epi16(even, _mm512_set1_epi16(1));
+	for (long i = 0; i < n; i += 32)
+		for (long p = 0; 2 * p < d; p += 16) {
+			__m512i a[16], b[16];
+			columns(a, &r, i, p);
+			columns(b, &r, i + 16, p);
+			for (long k = 0; k < min_(16, round_up(d, 16) / 2 - p); k++) {
+				uint16_t *to = dst + 2 * (p + k) * n + i;
+				_mm512_storeu_si512(to, _mm512_permutex2var_epi16(a[k], even, b[k]));
+				_mm512_storeu_si512(to + n, _mm512_permutex2var_epi16(a[k], odd, b[k]));
+			}
+		}
+}
+
+// pack_pairs makes the rows rows of a right-hand side, pairs along them: values
+// for p·v.
+static void pack_pairs(uint16_t *dst, struct rows r, long n, long width) {
+	const __m512i order = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6,
+	                                       37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+	for (long c = 0; c < width; c += 16)
+		for (long i = 0; i < n; i += 2, dst += 32)
+			_mm512_storeu_si512(dst, _mm512_permutex2var_epi16(part(&r, i, c), order, part(&r, i + 1, c)));
+}
+
+// exp2_ is 2ˣ to 1e-4, an eighth of what bf16 rounds away, and 2⁻¹²⁶ for less:
+// that adds nothing to a sum with 2⁰ in it, while a subnormal number would cost a
+// hundred cycles. Adding the rounder leaves the integer in the last bits.
+INLINE __m512 exp2_(__m512 x) {
+	const __m512 rounder = _mm512_set1_ps(0x1.8p23f);
+	x = _mm512_max_ps(_mm512_set1_ps(-126), x); // in this order NaN stays
+	__m512 n = _mm512_add_ps(x, rounder), f = _mm512_sub_ps(x, _mm512_sub_ps(n, rounder));
+	__m512 p = _mm512_set1_ps(0.05517167f);
+	p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.24261113f));
+	p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.69326097f));
+	p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.99992806f));
+	return (__m512)_mm512_add_epi32((__m512i)p, _mm512_slli_epi32((__m512i)n, 23));
+}
+
+// softmax_row gives p = 2^(c·s−m) in bf16 with m the new running maximum, and
+// returns their sum. s has seen scores and is overwritten after them; keys is a
+// multiple of 16.
+static float softmax_row(uint16_t *p, float *s, long seen, long keys, float c, float *m) {
+	for (long j = seen; j < keys; j++)
+		s[j] = -INFINITY;
+	__m512 t1 = _mm512_loadu_ps(s), t2 = t1;
+	long j = 16;
+	for (; j + 32 <= keys; j += 32) {
+		t1 = _mm512_max_ps(t1, _mm512_loadu_ps(s + j));
+		t2 = _mm512_max_ps(t2, _mm512_loadu_ps(s + j + 16));
+	}
+	if (j < keys)
+		t1 = _mm512_max_ps(t1, _mm512_loadu_ps(s + j));
+	float top = c * _mm512_reduce_max_ps(_mm512_max_ps(t1, t2));
+	*m = top = top > *m ? top : *m;
+	__m512 scale = _mm512_set1_ps(c), shift = _mm512_set1_ps(top), sum1 = _mm512_setzero_ps(), sum2 = sum1;
+	for (j = 0; j + 32 <= keys; j += 32) {
+		__m512 lo = exp2_(_mm512_fmsub_ps(_mm512_loadu_ps(s + j), scale, shift));
+		__m512 hi = exp2_(_mm512_fmsub_ps(_mm512_loadu_ps(s + j + 16), scale, shift));
+		sum1 = _mm512_add_ps(sum1, lo);
+		sum2 = _mm512_add_ps(sum2, hi);
+		_mm512_storeu_si512(p + j, (__m512i)_mm512_cvtne2ps_pbh(hi, lo));
+	}
+	if (j < keys) {
+		__m512 lo = exp2_(_mm512_fmsub_ps(_mm512_loadu_ps(s + j), scale, shift));
+		sum1 = _mm512_add_ps(sum1, lo);
+		_mm256_storeu_si256((void *)(p + j), (__m256i)_mm512_cvtneps_pbh(lo));
+	}
+	return _mm512_reduce_add_ps(_mm512_add_ps(sum1, sum2));
+}
+
+struct sizes {
+	long stride;       // between rows of the tensor
+	long depth, width; // d padded for q·k and for v
+	long keys, blocks; // keys of a block, blocks of all keys
+	long rows;         // queries of a task
+};
+
+// One block of queries against one block of keys: ob, mb and lb are the running
+// output, maximum and sum of its rows.
+struct block {
+	float *sb, *ob, *mb, *lb;
+	uint16_t *pb;
+};
+
+static void attend(const struct block *w, const struct sizes *z, const uint16_t *q, const uint16_t *k,
+                   const uint16_t *v, long rows, long nk, long ahead, float c) {
+	long padded = round_up(rows, PANEL_ROWS), keys = round_up(nk, 16);
+	product(padded, keys / 16, z->depth / 2, w->sb, keys, q, z->depth, k, 0);
+	for (long i = 0; i < rows; i++) {
+		long seen = min_(nk, ahead + i);
+		uint16_t *p = w->pb + i * z->keys;
+		if (seen <= 0) {
+			memset(p, 0, z->keys * sizeof *p);
+			continue;
+		}
+		float *o = w->ob + i * z->width, before = w->mb[i];
+		float sum = softmax_row(p, w->sb + i * keys, seen, keys, c, w->mb + i);
+		if (w->mb[i] == before) {
+			w->lb[i] += sum;
+			continue;
+		}
+		__m512 shrink = exp2_(_mm512_set1_ps(before - w->mb[i]));
+		w->lb[i] = w->lb[i] * _mm512_cvtss_f32(shrink) + sum;
+		for (long j = 0; j < z->width; j += 16)
+			_mm512_storeu_ps(o + j, _mm512_mul_ps(_mm512_loadu_ps(o + j), shrink));
+	}
+	product(padded, z->width / 16, keys / 2, w->ob, z->width, w->pb, z->keys, v, 1);
+}
+
+static struct sizes sizes_of(long lq, long lk, long heads, long d) {
+	struct sizes z = {.stride = heads * d, .depth = round_up(d, 2), .width = round_up(d, 16)};
+	z.keys = min_(round_up(lk, 16), z.width <= 96 ? 192 : 96);
+	z.blocks = ceil_div(lk, z.keys);
+	z.rows = min_(QUERIES, round_up(lq, ROWS));
+	return z;
+}
+
+static void attention_bf16(int dt, void *y, float *lse, const void *q, const void *k, const void *v, long b, long lq,
+                           long lk, long heads, long d, float scale, int causal) {
+	if (dt != BF16 || scale <= 0) {
+		kernels_avx512->attention(dt, y, lse, q, k, v, b, lq, lk, heads, d, scale, causal);
+		return;
+	}
+	struct sizes z = sizes_of(lq, lk, heads, d);
+	long chunks = ceil_div(lq, z.rows), bh = b * heads;
+	float c = scale * (float)M_LOG2E;
+	uint16_t *kp = scratch(bh * z.blocks * z.keys * (z.depth + z.width) * sizeof *kp);
+	uint16_t *vp = kp + bh * z.blocks * z.keys * z.depth;
+#pragma omp parallel if (bh * lq * lk * d > 16 * SERIAL)
+	{
+		float *ob = scratch((z.rows * (z.width + 2) + ROWS * z.keys) * sizeof *ob);
+		float *mb = ob + z.rows * z.width, *lb = mb + z.rows, *sb = lb + z.rows;
+		uint16_t *qb = scratch((z.rows * z.depth + ROWS * z.keys) * sizeof *qb), *pb = qb + z.rows * z.depth;
+#pragma omp for schedule(static)
+		for (long t = 0; t < bh * z.blocks; t++) {
+			long h = t / z.blocks, k0 = t % z.blocks * z.keys, n = min_(z.keys, lk - k0);
+			long from = (h / heads * lk + k0) * z.stride + h % heads * d;
+			pack_columns(kp + t * z.keys * z.depth, (struct rows){(const uint16_t *)k + from, z.stride, n, d},
+			             round_up(n, 16), z.depth / 2);
+			pack_pairs(vp + t * z.keys * z.width, (struct rows){(const uint16_t *)v + from, z.stride, n, d},
+			           round_up(n, 16), z.width);
+		}
+#pragma omp for schedule(dynamic)
+		for (long t = 0; t < bh * chunks; t++) {
+			long h = t / chunks, q0 = t % chunks * z.rows, nq = min_(z.rows, lq - q0);
+			long from = (h / heads * lq + q0) * z.stride + h % heads * d;
+			pack_rows(qb, (struct rows){(const uint16_t *)q + from, z.stride, nq, d}, round_up(nq, PANEL_ROWS),
+			          z.depth);
+			memset(ob, 0, z.rows * z.width * sizeof *ob);
+			for (long i = 0; i < z.rows; i++) {
+				mb[i] = -INFINITY;
+				lb[i] = 0;
+			}
+			long end = causal ? min_(lk, q0 + nq) : lk;
+			for (long k0 = 0; k0 < end; k0 += z.keys)
+				for (long i = 0; i < nq; i += ROWS) {
+					// Row i sees ahead+i keys of this block.
+					long ahead = causal ? q0 + i - k0 + 1 : lk, at_key = h * z.blocks * z.keys + k0;
+					if (ahead + ROWS - 1 <= 0)
+						continue;
+					struct block w = {sb, ob + i * z.width, mb + i, lb + i, pb};
+					attend(&w, &z, qb + i * z.depth, kp + at_key * z.depth, vp + at_key * z.width,
+					       min_(ROWS, nq - i), min_(z.keys, lk - k0), ahead, c);
+				}
+			for (long i = 0; i < nq; i++) {
+				uint16_t *out = (uint16_t *)y + from + i * z.stride;
+				__m512 inv = _mm512_set1_ps(1 / lb[i]);
+				for (long j = 0; j < d; j += 16) {
+					__m512 o = _mm512_mul_ps(_mm512_loadu_ps(ob + i * z.width + j), inv);
+					__mmask16 in = d - j < 16 ? (1 << (d - j)) - 1 : 0xffff;
+					_mm256_mask_storeu_epi16(out + j, in, (__m256i)_mm512_cvtneps_pbh(o));
+				}
+				if (lse)
+					lse[h * lq + q0 + i] = (mb[i] + log2f(lb[i])) * (float)M_LN2;
+			}
+		}
+		free(qb);
+		free(ob);
+	}
+	free(kp);
+}
+
+#include "kernels_bf16_grad.h"
+
+const struct kernels *kernels_bf16(void) {
+	static struct kernels table;
+	__builtin_cpu_init();
+	if (!__builtin_cpu_supports("avx512bf16"))
+		return NULL;
+	table = *kernels_avx512;
+	table.isa = "avx512bf16";
+	table.attention = attention_bf16;
+	table.attention_grad = attention_grad_bf16;
+	return &table;
+}
+#else
+const struct kernels *kernels_bf16(void) { return NULL; }
+#endif
