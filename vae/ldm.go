@@ -20,7 +20,7 @@ func (c Config) LDMName(key string) string {
 	case "conv_norm_out":
 		return half + ".norm_out." + rest
 	case "mid_block":
-		kind, number, name := cut(rest)
+		kind, number, name := splitKey(rest)
 		switch kind {
 		case "resnets":
 			return fmt.Sprintf("%s.mid.block_%d.%s", half, number+1, ldmResnet(name))
@@ -37,7 +37,7 @@ func (c Config) LDMName(key string) string {
 		if top == "up_blocks" {
 			side, level = "up", len(c.BlockOutChannels)-1-level
 		}
-		kind, i, name := cut(rest)
+		kind, i, name := splitKey(rest)
 		switch kind {
 		case "resnets":
 			return fmt.Sprintf("%s.%s.%d.block.%d.%s", half, side, level, i, ldmResnet(name))
@@ -48,8 +48,8 @@ func (c Config) LDMName(key string) string {
 	return key
 }
 
-// cut takes "resnets.3.conv1.bias" apart: kind, number and the rest.
-func cut(key string) (kind string, i int, name string) {
+// splitKey takes "resnets.3.conv1.bias" apart: kind, number and the rest.
+func splitKey(key string) (kind string, i int, name string) {
 	kind, rest, _ := strings.Cut(key, ".")
 	number, name, _ := strings.Cut(rest, ".")
 	i, _ = strconv.Atoi(number)
