@@ -78,7 +78,7 @@ func (e *Embedding) Widths() []int {
 // Fits tells whether the embedding was made for text encoders of these widths.
 func (e *Embedding) Fits(widths ...int) error {
 	if mine := e.Widths(); !slices.Equal(mine, widths) {
-		return fmt.Errorf("embedding %q is made for text encoders %s wide, this model's are %s wide", e.Name, family(mine), family(widths))
+		return fmt.Errorf("embedding %q is made for text encoders %s, this model's are %s", e.Name, family(mine), family(widths))
 	}
 	return nil
 }
@@ -90,9 +90,9 @@ func family(widths []int) string {
 	}
 	s := strings.Join(parts, " and ")
 	if name := map[string]string{"768": "SD 1.x", "1024": "SD 2.x", "768 and 1280": "SDXL"}[s]; name != "" {
-		s += " (" + name + ")"
+		return s + " wide (" + name + ")"
 	}
-	return s
+	return s + " wide"
 }
 
 // names finds embeddings in token ids: by the first token of their names, the

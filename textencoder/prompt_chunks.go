@@ -22,7 +22,7 @@ type Chunk struct {
 	Learned []Learned
 	End     int // bytes of the prompt that this chunk and those before it hold
 
-	used int // tokens of the prompt
+	used int // tokens of the prompt; all there is room for in chunks before the last
 }
 
 // Learned says that an embedding's vectors stand at At, At+1, … of a chunk.
@@ -94,8 +94,9 @@ func (t *Tokenizer) chunks(prompt traced, opts Options) ([]Chunk, error) {
 			i += n
 		}
 	}
-	if len(c.ids) > 0 || len(c.done) == 0 {
+	if used := len(c.ids); used > 0 || len(c.done) == 0 {
 		c.close()
+		c.done[len(c.done)-1].used = used
 	}
 	c.done[len(c.done)-1].End = len(prompt.text)
 	return c.done, nil
@@ -153,7 +154,7 @@ func (c *chunker) moveAfterComma() {
 // close ends the chunk under work and begins an empty one.
 func (c *chunker) close() {
 	n := len(c.ids)
-	out := Chunk{Learned: c.learned, used: n}
+	out := Chunk{Learned: c.learned, used: c.room}
 	if n > 0 {
 		c.end = c.ends[n-1]
 	}
@@ -189,9 +190,9 @@ func (t *Tokenizer) Measure(prompt string, steps int, opts Options) (Usage, erro
 		if err != nil {
 			return Usage{}, err
 		}
-		room := t.MaxLength - 2
-		u := Usage{Tokens: (len(chunks)-1)*room + chunks[len(chunks)-1].used, Room: len(chunks) * room}
+		u := Usage{Room: len(chunks) * (t.MaxLength - 2)}
 		for _, c := range chunks {
+			u.Tokens += c.used
 			end := c.End
 			for end < len(typed.text) && !utf8.RuneStart(typed.text[end]) {
 				end++
