@@ -110,8 +110,9 @@ func (e Encoders) Encode(prompts []string, opts Options) (cond Cond, err error) 
 func (e Encoders) chunks(prompts []string, opts Options) (all [][]Chunk, k int, err error) {
 	split := make([][][]Chunk, len(e))
 	for i, enc := range e {
+		names := enc.Tokenizer.names(opts.Embeddings)
 		for _, p := range prompts {
-			c, err := enc.Tokenizer.Chunks(p, opts)
+			c, err := enc.Tokenizer.chunks(trace(valid(p)), opts.Emphasis, names)
 			if err != nil {
 				return nil, 0, err
 			}

@@ -76,7 +76,7 @@ func encodedCases(t *testing.T) map[string]encodedCase {
 	if err := json.Unmarshal(golden.Read(t, "testdata", "prompts", "encoded.json"), &cases); err != nil {
 		t.Fatal(err)
 	}
-	if len(cases) < 13 {
+	if len(cases) < 17 {
 		t.Fatalf("%d cases", len(cases))
 	}
 	return cases
@@ -101,7 +101,8 @@ func (c encodedCase) options(t *testing.T, f *golden.File, name string) Options 
 	return opts
 }
 
-// Against transformers' models and the rules written out in rules.py.
+// Against transformers' models with the rules written out in rules.py, and against
+// diffusers where it has them.
 func TestEncodeEqualsTransformers(t *testing.T) {
 	golden.EachDevice(t, func(t *testing.T, dev *gpu.Device) {
 		f := golden.Open(t, "testdata", "prompts", "encoded.safetensors")

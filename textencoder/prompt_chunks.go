@@ -40,10 +40,10 @@ const backtrack = 20
 // and gives what follows its last comma to the next chunk where that comma is one
 // of its last 20 tokens. The prompt is one that Schedule gives, without networks.
 func (t *Tokenizer) Chunks(prompt string, opts Options) ([]Chunk, error) {
-	return t.chunks(trace(valid(prompt)), opts)
+	return t.chunks(trace(valid(prompt)), opts.Emphasis, t.names(opts.Embeddings))
 }
 
-func (t *Tokenizer) chunks(prompt traced, opts Options) ([]Chunk, error) {
+func (t *Tokenizer) chunks(prompt traced, emphasis Emphasis, names names) ([]Chunk, error) {
 	c := chunker{Tokenizer: t, room: t.MaxLength - 2, comma: -1, lastComma: -1}
 	if c.room < 1 {
 		return nil, fmt.Errorf("prompt: the tokenizer reads %d tokens, too few for any text", t.MaxLength)
@@ -51,9 +51,8 @@ func (t *Tokenizer) chunks(prompt traced, opts Options) ([]Chunk, error) {
 	if id, ok := t.ids[","+wordEnd]; ok {
 		c.comma = id
 	}
-	names := t.names(opts.Embeddings)
 	parts := []Part{{prompt.text, 1, prompt}}
-	if opts.Emphasis != EmphasisNone {
+	if emphasis != EmphasisNone {
 		parts = parsePrompt(prompt)
 	}
 	for _, part := range parts {
@@ -62,7 +61,7 @@ func (t *Tokenizer) chunks(prompt traced, opts Options) ([]Chunk, error) {
 			continue
 		}
 		weight := float32(part.Weight)
-		if opts.Emphasis == EmphasisIgnore {
+		if emphasis == EmphasisIgnore {
 			weight = 1
 		}
 		ids, ends := t.encode(part.src)
@@ -184,9 +183,15 @@ type Usage struct {
 // UTF-8.
 func (t *Tokenizer) Measure(prompt string, steps int, opts Options) (Usage, error) {
 	typed := trace(valid(prompt))
+	names := t.names(opts.Embeddings)
 	var most Usage
+	counted := make(map[string]bool)
 	for _, span := range schedule(withoutNetworks(typed), clock{steps: steps}) {
-		chunks, err := t.chunks(span.prompt, opts)
+		if counted[span.prompt.text] {
+			continue
+		}
+		counted[span.prompt.text] = true
+		chunks, err := t.chunks(span.prompt, opts.Emphasis, names)
 		if err != nil {
 			return Usage{}, err
 		}

@@ -1,7 +1,7 @@
 """Writes chunks.json, what the rules of rules.py make of tricky prompts with CLIP's
 vocabulary; and for small text encoders with random weights (l, h, g: as in SD 1.x,
 SD 2.x and beside l in SDXL) their files and encoded.safetensors, what prompts become
-with transformers' CLIPTextModel and those rules.
+with transformers' CLIPTextModel and those rules, and in diffusers' own pipelines.
 
     python textencoder/testdata/prompts/make_golden.py
 """
@@ -14,6 +14,7 @@ import tempfile
 import open_clip
 import open_clip.tokenizer
 import torch
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -147,6 +148,25 @@ with torch.no_grad():
         out[name] = context
         if pooled is not None:
             out[name + ".pooled"] = pooled
+    # Prompts without weights, of one chunk, as diffusers encodes them. Its clip_skip is
+    # one less than AUTOMATIC1111's, and does not apply to the negative prompt.
+    for t in (readers["l"][0].tokenizer, readers["g"][0].tokenizer):
+        t.model_max_length = LENGTH
+    for name, m in models.items():  # without the learned vectors
+        table = m.get_input_embeddings()
+        m.set_input_embeddings(torch.nn.Embedding.from_pretrained(table.weight.data[:594]))
+        object.__setattr__(m, "text_model", getattr(m, "text_model", m))  # where diffusers looks for the last norm
+    plain, cpu = ["red!", "a photo of a cat"], torch.device("cpu")
+    for name, which, skipped in (("sd1_diffusers", "l", None), ("sd1_skip2_diffusers", "l", 1), ("sd2_diffusers", "h", None)):
+        tokenizer = readers[which][0].tokenizer
+        tokenizer.model_max_length = LENGTH
+        pipe = StableDiffusionPipeline(None, models[which], tokenizer, None, None, None, None, requires_safety_checker=False)
+        out[name] = torch.cat([pipe.encode_prompt(p, cpu, 1, False, clip_skip=skipped)[0] for p in plain])
+        CASES[name] = (which, plain, "Original", None, 0)
+    pipe = StableDiffusionXLPipeline(None, models["l"], models["g"], readers["l"][0].tokenizer, readers["g"][0].tokenizer, None, None, add_watermarker=False)
+    positive, negative, pooled, negative_pooled = pipe.encode_prompt(plain[1], None, cpu, 1, True, plain[0])
+    out["sdxl_diffusers"], out["sdxl_diffusers.pooled"] = torch.cat([negative, positive]), torch.cat([negative_pooled, pooled])
+    CASES["sdxl_diffusers"] = ("lg", plain, "Original", None, 0)
 save_file({k: v.contiguous() for k, v in out.items()}, HERE / "encoded.safetensors")
 (HERE / "encoded.json").write_text(json.dumps({n: {"models": c[0], "prompts": c[1], "emphasis": c[2], "learned": bool(c[4])} for n, c in CASES.items()}, indent=1))
 print({f.name: f.stat().st_size for f in HERE.rglob("*") if f.is_file()})
