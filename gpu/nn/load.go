@@ -67,21 +67,14 @@ func Load(model any, dev *gpu.Device, dtype gpu.DType, src Source) (err error) {
 	if len(bad.Missing)+len(bad.Unexpected)+len(bad.Misshapen) > 0 {
 		return &bad
 	}
+	var todo []piece
 	dev.Permanent(func() {
 		for _, p := range params {
 			v, _ := src.Get(p.Key)
-			data := v.Data
-			if p.Kind == Kernel {
-				data = toChannelsLast(data, dtypes[v.DType].Size(), p.Shape)
-			}
-			t := dev.FromBytes(data, dtypes[v.DType], p.Shape...)
-			if want := p.dtype(dtype); want != t.DType() {
-				c := gpu.Cast(t, want)
-				t.Free()
-				t = c
-			}
-			p.T = t
+			p.T = dev.Empty(p.dtype(dtype), p.Shape...)
+			todo = append(todo, pieces(p.Param, p.T, v.Data, dtypes[v.DType])...)
 		}
+		stream(todo)
 	})
 	return nil
 }
@@ -110,38 +103,14 @@ func fileShape(p *Param) []int {
 	return p.Shape
 }
 
-// toChannelsLast turns [O,C,K] into [O,K,C], K = KH·KW; shape is [O,KH,KW,C].
-func toChannelsLast(src []byte, size int, shape []int) []byte {
-	return swapInner(src, size, shape[0], shape[3], shape[1]*shape[2])
-}
-
-// toChannelsFirst is the way back.
+// toChannelsFirst turns a kernel's bytes [O,K,C] into [O,C,K], K = KH·KW; shape is
+// [O,KH,KW,C].
 func toChannelsFirst(src []byte, size int, shape []int) []byte {
-	return swapInner(src, size, shape[0], shape[1]*shape[2], shape[3])
-}
-
-// swapInner turns [o,a,b] into [o,b,a].
-func swapInner(src []byte, size, o, a, b int) []byte {
-	if a == 1 || b == 1 {
+	k, c := shape[1]*shape[2], shape[3]
+	if k == 1 || c == 1 {
 		return src
 	}
 	dst := make([]byte, len(src))
-	for n := range o {
-		s, d := src[n*a*b*size:(n+1)*a*b*size], dst[n*a*b*size:(n+1)*a*b*size]
-		if size == 2 {
-			for i := range a {
-				for j := range b {
-					x, y := (i*b+j)*2, (j*a+i)*2
-					d[y], d[y+1] = s[x], s[x+1]
-				}
-			}
-			continue
-		}
-		for i := range a {
-			for j := range b {
-				copy(d[(j*a+i)*size:(j*a+i+1)*size], s[(i*b+j)*size:(i*b+j+1)*size])
-			}
-		}
-	}
+	turn(dst, src, size, shape[0], k, c)
 	return dst
 }
