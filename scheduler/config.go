@@ -1,12 +1,12 @@
 package scheduler
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // The choices of [Config], spelled as in scheduler_config.json.
@@ -29,6 +29,16 @@ const (
 	// Variances of the DDPM sampler (DDPM, section 3.2).
 	VarianceSmall = "fixed_small" // β̃_t, the posterior's
 	VarianceLarge = "fixed_large" // β_t
+
+	// Where samplers that count in σ end.
+	FinalZero     = "zero"      // σ = 0: at x̂0
+	FinalSigmaMin = "sigma_min" // σ_0
+
+	// Solver types.
+	SolverMidpoint = "midpoint" // DPM-Solver++, algorithm 2
+	SolverHeun     = "heun"     // exact for x̂0 linear in λ
+	SolverBH1      = "bh1"      // UniPC with B(h) = h
+	SolverBH2      = "bh2"      // UniPC with B(h) = e^h − 1
 )
 
 // maxTrainTimesteps bounds the tables that a config can ask for.
@@ -55,6 +65,23 @@ type Config struct {
 	Thresholding    bool    // dynamic thresholding; not supported
 	VarianceType    string  // of DDPM: VarianceSmall, …; empty: VarianceSmall
 
+	// Samplers that count in σ. At most one of the first three is true.
+	UseKarrasSigmas, UseExponentialSigmas, UseBetaSigmas bool
+
+	SigmaMin, SigmaMax float64 // ends of those three; 0: as the timesteps have them
+	FinalSigmasType    string  // FinalZero, …; empty: FinalZero
+
+	// DPM-Solver++ and UniPC.
+	AlgorithmType   string // of DPM-Solver++; "sde-dpmsolver++" adds noise
+	SolverOrder     int    // of UniPC, 1 to 3
+	SolverType      string // SolverMidpoint, …; empty, or another sampler's: the sampler's usual one
+	LowerOrderFinal bool   // end a short trajectory with lower orders
+	EulerAtFinal    bool   // end every trajectory with order 1
+
+	// Models distilled for few steps (LCM, TCD).
+	OriginalInferenceSteps int     // timesteps that the distillation knew
+	TimestepScaling        float64 // s in LCM's c_skip and c_out, above 0
+
 	// Extra holds the keys of the file that are not fields, so that writing the
 	// config back loses nothing.
 	Extra map[string]json.RawMessage
@@ -63,7 +90,7 @@ type Config struct {
 // StableDiffusion returns the config of Stable Diffusion 1.5 with DDIM: ε
 // prediction, √β linear from √0.00085 to √0.012 in 1000 timesteps.
 func StableDiffusion() Config {
-	return Config{
+	c := Config{
 		ClassName:         "DDIMScheduler",
 		NumTrainTimesteps: 1000,
 		BetaStart:         0.00085,
@@ -74,6 +101,8 @@ func StableDiffusion() Config {
 		StepsOffset:       1,
 		ClipSampleRange:   1,
 	}
+	c.solverDefaults()
+	return c
 }
 
 // defaults returns what diffusers assumes of keys that are not in the file.
@@ -82,8 +111,7 @@ func StableDiffusion() Config {
 // that default also to files of other classes opened as DDIM, where it would
 // clip latents that no one meant to clip.
 func defaults(className string) Config {
-	clips := className == "DDIMScheduler" || className == "DDPMScheduler"
-	return Config{
+	c := Config{
 		ClassName:         className,
 		NumTrainTimesteps: 1000,
 		BetaStart:         0.0001,
@@ -91,22 +119,40 @@ func defaults(className string) Config {
 		BetaSchedule:      BetaLinear,
 		PredictionType:    PredictEpsilon,
 		SetAlphaToOne:     className != "PNDMScheduler",
-		ClipSample:        clips,
+		ClipSample:        className == "DDIMScheduler" || className == "DDPMScheduler",
 		ClipSampleRange:   1,
 	}
+	c.solverDefaults()
+	switch className {
+	case "LCMScheduler", "TCDScheduler":
+		c.BetaStart, c.BetaEnd, c.BetaSchedule = 0.00085, 0.012, BetaScaledLinear
+	case "HeunDiscreteScheduler", "DPMSolverSDEScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler":
+		c.BetaStart, c.BetaEnd = 0.00085, 0.012
+	}
+	return c
+}
+
+// solverDefaults sets what files of simpler samplers do not speak of.
+func (c *Config) solverDefaults() {
+	c.SolverOrder, c.LowerOrderFinal = 2, true
+	c.OriginalInferenceSteps, c.TimestepScaling = 50, 10
 }
 
 // ParseConfig reads the scheduler_config.json of any of diffusers' schedulers
 // of this family (DDIM, DDPM, PNDM, Euler, …). Missing and null keys take
-// diffusers' defaults. The config returned with a nil error is valid.
+// diffusers' defaults, and so do those that Python writes as infinite, like
+// lambda_min_clipped. The config returned with a nil error is valid.
 func ParseConfig(data []byte) (Config, error) {
 	var file map[string]json.RawMessage
-	if err := json.Unmarshal(data, &file); err != nil {
+	if err := json.Unmarshal(quoteInfinity(data), &file); err != nil {
 		return Config{}, fmt.Errorf("scheduler config: not a JSON object: %w", err)
 	}
 	if file == nil {
 		return Config{}, errors.New("scheduler config: not a JSON object: null")
 	}
+	maps.DeleteFunc(file, func(_ string, raw json.RawMessage) bool {
+		return slices.Contains(infinities, string(bytes.Trim(raw, `"`)))
+	})
 	var className string
 	if raw, ok := file["_class_name"]; ok {
 		if err := json.Unmarshal(raw, &className); err != nil {
@@ -132,6 +178,34 @@ func ParseConfig(data []byte) (Config, error) {
 		return Config{}, err
 	}
 	return c, nil
+}
+
+// infinities are what Python's json module writes that JSON does not have, in the
+// order in which to look for them.
+var infinities = []string{"-Infinity", "Infinity", "NaN"}
+
+// quoteInfinity puts the infinities that stand outside of strings into quotes.
+func quoteInfinity(data []byte) []byte {
+	var out []byte
+	for quoted := false; len(data) > 0; {
+		n := 1
+		switch {
+		case quoted && data[0] == '\\':
+			n = min(2, len(data))
+		case data[0] == '"':
+			quoted = !quoted
+		case !quoted:
+			i := slices.IndexFunc(infinities, func(word string) bool { return bytes.HasPrefix(data, []byte(word)) })
+			if i >= 0 {
+				n = len(infinities[i])
+				out = fmt.Appendf(out, "%q", data[:n])
+				data = data[n:]
+				continue
+			}
+		}
+		out, data = append(out, data[:n]...), data[n:]
+	}
+	return out
 }
 
 // MarshalJSON writes the config as diffusers does, keys sorted. Text fields
@@ -169,73 +243,21 @@ func (c *Config) fields() map[string]any {
 		"clip_sample_range":      &c.ClipSampleRange,
 		"thresholding":           &c.Thresholding,
 		"variance_type":          &c.VarianceType,
+
+		"use_karras_sigmas":      &c.UseKarrasSigmas,
+		"use_exponential_sigmas": &c.UseExponentialSigmas,
+		"use_beta_sigmas":        &c.UseBetaSigmas,
+		"sigma_min":              &c.SigmaMin,
+		"sigma_max":              &c.SigmaMax,
+		"final_sigmas_type":      &c.FinalSigmasType,
+
+		"algorithm_type":    &c.AlgorithmType,
+		"solver_order":      &c.SolverOrder,
+		"solver_type":       &c.SolverType,
+		"lower_order_final": &c.LowerOrderFinal,
+		"euler_at_final":    &c.EulerAtFinal,
+
+		"original_inference_steps": &c.OriginalInferenceSteps,
+		"timestep_scaling":         &c.TimestepScaling,
 	}
 }
-
-// Validate returns an error that names the first setting that this package
-// cannot honour, and what it could be instead.
-func (c Config) Validate() error {
-	if strings.HasPrefix(c.ClassName, "FlowMatch") {
-		return fmt.Errorf("scheduler config: %s is for flow-matching models (SD 3, Flux), which are not supported", c.ClassName)
-	}
-	if c.Thresholding {
-		return errors.New("scheduler config: thresholding (dynamic) is not supported; it must be false")
-	}
-	if c.NumTrainTimesteps < 1 || c.NumTrainTimesteps > maxTrainTimesteps {
-		return fmt.Errorf("scheduler config: num_train_timesteps is %d, must be 1 to %d", c.NumTrainTimesteps, maxTrainTimesteps)
-	}
-	if c.RescaleBetasZeroSNR && c.NumTrainTimesteps < 2 {
-		return errors.New("scheduler config: rescale_betas_zero_snr needs num_train_timesteps of 2 or more")
-	}
-	if c.StepsOffset < 0 || c.StepsOffset >= c.NumTrainTimesteps {
-		return fmt.Errorf("scheduler config: steps_offset is %d, must be 0 to num_train_timesteps-1 = %d", c.StepsOffset, c.NumTrainTimesteps-1)
-	}
-	if c.ClipSample && !(c.ClipSampleRange > 0) {
-		return fmt.Errorf("scheduler config: clip_sample_range is %g, must be above 0", c.ClipSampleRange)
-	}
-	if err := oneOf("prediction_type", c.PredictionType, PredictEpsilon, PredictVelocity, PredictSample); err != nil {
-		return err
-	}
-	if c.TimestepSpacing != "" {
-		if err := oneOf("timestep_spacing", c.TimestepSpacing, SpacingLeading, SpacingTrailing, SpacingLinspace); err != nil {
-			return err
-		}
-	}
-	return c.validateBetas()
-}
-
-func (c Config) validateBetas() error {
-	if c.TrainedBetas != nil {
-		if len(c.TrainedBetas) != c.NumTrainTimesteps {
-			return fmt.Errorf("scheduler config: trained_betas holds %d numbers, must hold num_train_timesteps = %d", len(c.TrainedBetas), c.NumTrainTimesteps)
-		}
-		for t, b := range c.TrainedBetas {
-			if !isVariance(b) {
-				return fmt.Errorf("scheduler config: trained_betas[%d] is %g, must lie between 0 and 1", t, b)
-			}
-		}
-		return nil
-	}
-	if err := oneOf("beta_schedule", c.BetaSchedule, BetaLinear, BetaScaledLinear, BetaSquaredCosine); err != nil {
-		return err
-	}
-	if !isVariance(c.BetaStart) || !isVariance(c.BetaEnd) {
-		return fmt.Errorf("scheduler config: beta_start and beta_end are %g and %g, must lie between 0 and 1", c.BetaStart, c.BetaEnd)
-	}
-	return nil
-}
-
-// isVariance reports whether b is a β that neither keeps nor loses all of x.
-// The bounds keep 1−β apart from 0 and 1 in float64.
-func isVariance(b float64) bool { return b >= 1e-12 && b <= 1-1e-12 }
-
-func oneOf(key, value string, choices ...string) error {
-	if slices.Contains(choices, value) {
-		return nil
-	}
-	return fmt.Errorf("scheduler config: %s is %q, must be one of %s", key, value, strings.Join(choices, ", "))
-}
-
-// sigmas returns the name of the schedule by which σ falls, ScheduleKarras, …; empty if
-// it is as the timesteps have it.
-func (c Config) sigmas() string { return "" }

@@ -78,6 +78,14 @@ func TestParseConfigErrors(t *testing.T) {
 		{`{"steps_offset": -1}`, "steps_offset is -1"},
 		{`{"clip_sample": true, "clip_sample_range": 0}`, "clip_sample_range is 0"},
 		{`{"thresholding": true}`, "thresholding"},
+		{`{"_class_name": "EDMEulerScheduler"}`, "EDM"},
+		{`{"use_karras_sigmas": true, "use_beta_sigmas": true}`, "only one of"},
+		{`{"sigma_min": -1}`, "sigma_min is -1"},
+		{`{"sigma_min": 2, "sigma_max": 1}`, "must be below sigma_max = 1"},
+		{`{"final_sigmas_type": "one"}`, "zero, sigma_min"},
+		{`{"solver_order": 4}`, "solver_order is 4, must be 1 to 3"},
+		{`{"original_inference_steps": 0}`, "original_inference_steps is 0"},
+		{`{"timestep_scaling": 0}`, "timestep_scaling is 0"},
 	} {
 		_, err := ParseConfig([]byte(tt.file))
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
@@ -86,15 +94,44 @@ func TestParseConfigErrors(t *testing.T) {
 	}
 }
 
+// TestInfinity: Python writes numbers that JSON does not have; they mean the
+// default, whether the key is one of ours or not.
+func TestInfinity(t *testing.T) {
+	got := mustParse(t, []byte(`{"lambda_min_clipped": -Infinity, "sigma_max": Infinity, "sigma_min": NaN, "note": "Infinity \" NaN", "list": [NaN]}`))
+	if got.SigmaMax != 0 || got.SigmaMin != 0 {
+		t.Errorf("sigma_min and sigma_max are %g and %g, want 0", got.SigmaMin, got.SigmaMax)
+	}
+	want := map[string]json.RawMessage{
+		"note": json.RawMessage(`"Infinity \" NaN"`),
+		"list": json.RawMessage(`["NaN"]`),
+	}
+	if !reflect.DeepEqual(got.Extra, want) {
+		t.Errorf("extra keys are %s, want %s", got.Extra, want)
+	}
+	for _, file := range []string{`{"beta_end": Infin}`, `{"a": -`, `{"a": "\`, `-Infinity`, `NaN`} {
+		if _, err := ParseConfig([]byte(file)); err == nil {
+			t.Errorf("%s is accepted", file)
+		}
+	}
+}
+
 // FuzzParseConfig: whatever ParseConfig accepts makes finite steps or an error,
-// and survives being written and read.
+// with any options, and survives being written and read.
 func FuzzParseConfig(f *testing.F) {
-	f.Add([]byte(sd15))
-	f.Add([]byte(`{"prediction_type": "v_prediction", "rescale_betas_zero_snr": true, "timestep_spacing": "trailing"}`))
-	f.Add([]byte(`{"num_train_timesteps": 2, "trained_betas": [0.1, 0.999]}`))
-	f.Add([]byte(`{"num_train_timesteps": 1, "variance_type": "fixed_large"}`))
-	f.Add([]byte(`{"BETA_START": "x", "a": {"b": [null]}}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
+	for _, file := range []string{
+		sd15,
+		`{"prediction_type": "v_prediction", "rescale_betas_zero_snr": true, "timestep_spacing": "trailing"}`,
+		`{"num_train_timesteps": 2, "trained_betas": [0.1, 0.999]}`,
+		`{"num_train_timesteps": 1, "variance_type": "fixed_large", "original_inference_steps": 1}`,
+		`{"BETA_START": "x", "a": {"b": [null]}, "lambda_min_clipped": -Infinity}`,
+		`{"use_karras_sigmas": true, "sigma_min": 0.1, "sigma_max": 20, "final_sigmas_type": "sigma_min"}`,
+		`{"solver_order": 3, "solver_type": "bh1", "lower_order_final": false, "prediction_type": "sample"}`,
+	} {
+		f.Add([]byte(file), "dpm++ 2m sde", "karras", 20, 0.0, 0.7)
+		f.Add([]byte(file), "UniPC Beta", "", 5, 1.0, 0.0)
+		f.Add([]byte(file), "", "Simple", 1, 0.0, 1.0)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, sampler, schedule string, n int, eta, strength float64) {
 		cfg, err := ParseConfig(data)
 		if err != nil {
 			return
@@ -113,13 +150,18 @@ func FuzzParseConfig(f *testing.F) {
 		if cfg.NumTrainTimesteps > 2000 {
 			return // valid, but slow
 		}
-		for _, sampler := range Samplers() {
-			for _, n := range []int{1, 3} {
-				steps, err := New(Options{Sampler: sampler.Name, Steps: n, Eta: 1}, cfg)
-				if err == nil {
-					checkFinite(t, steps)
-				}
+		try := func(o Options) {
+			steps, err := New(o, cfg)
+			if err == nil {
+				checkFinite(t, steps)
+			} else if strings.Contains(err.Error(), "\n") {
+				t.Fatalf("%+v: error %q is more than one line", o, err)
 			}
+		}
+		try(Options{Sampler: sampler, Schedule: schedule, Steps: n, Eta: eta, Strength: strength})
+		for _, s := range Samplers() {
+			schedule := s.Schedules[uint(n)%uint(len(s.Schedules))]
+			try(Options{Sampler: s.Name, Schedule: schedule, Steps: 1 + n&7, Eta: eta})
 		}
 	})
 }

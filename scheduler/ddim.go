@@ -26,8 +26,9 @@ func ddim(p *plan) ([]Step, error) {
 		// At eta 1 and ᾱ_t = 0 rounding could make this a hair negative.
 		direction := math.Sqrt(max(0, 1-prev-sigma*sigma))
 
-		_, eps := predictions(p.cfg.PredictionType, alphaBar)
+		_, eps := p.predictions(t)
 		steps[i] = newStep(p.Schedule, t)
+		steps[i].clipped(p.cfg)
 		steps[i].update(math.Sqrt(prev), linear{direction * eps.X, direction * eps.Output}, sigma)
 	}
 	return steps, nil

@@ -36,6 +36,7 @@ func ddpm(p *plan) ([]Step, error) {
 		}
 
 		steps[i] = newStep(p.Schedule, t)
+		steps[i].clipped(p.cfg)
 		steps[i].update(
 			math.Sqrt(prev)*beta/(1-alphaBar),
 			linear{X: math.Sqrt(alpha) * (1 - prev) / (1 - alphaBar)},

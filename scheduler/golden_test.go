@@ -21,19 +21,26 @@ type goldens struct {
 		Steps     int
 		Timesteps []int
 	}
+	Betas []struct{ Share, Quantile float64 }
+
 	Trajectories []trajectory
 }
 
-// trajectory is a run of a diffusers scheduler: the noise it drew, and x_t and
-// x̂0 after each step.
+// trajectory is a run of a diffusers scheduler: at each call of the model the
+// timestep, x after it, and where it was asked for what inpainting would have put
+// into known regions before it.
 type trajectory struct {
-	Config       json.RawMessage
-	Sampler      string
-	Steps        int
-	Eta          float64
-	Start        []float64
-	Noise, X, X0 [][]float64
+	Options
+	Config    json.RawMessage
+	Timesteps []float64
+	X, Known  []float64
 }
+
+// goldenX0 and goldenZ are the latent and the noise that trajectories start from.
+const goldenX0, goldenZ = -0.8, 1.1
+
+// goldenNoise is the noise of the i-th call of the model.
+func goldenNoise(i int) float64 { return 1.2 * math.Sin(1.7*float64(i)+1) }
 
 func readGoldens(t *testing.T) goldens {
 	t.Helper()
@@ -69,18 +76,28 @@ func mustSchedule(t *testing.T, cfg Config) *Schedule {
 	return s
 }
 
-// TestTables compares β and ᾱ. diffusers computes them in float32, where a
-// product of a thousand factors loses up to 1e-5 of its value.
+// TestTables compares β and ᾱ with diffusers computing in float64. (In its
+// float32 a product of a thousand factors loses up to 1e-5 of its value.)
 func TestTables(t *testing.T) {
+	const tolerance = 1e-11 // of the goldens' 12 digits
 	for _, g := range readGoldens(t).Tables {
 		s := mustSchedule(t, mustParse(t, g.Config))
 		for i, step := range g.Timesteps {
-			if got, want := s.Beta(step), g.Betas[i]; !near(got, want, 2e-6+1e-5*want) {
+			// β is a difference of ᾱ, of which it loses digits.
+			if got, want := s.Beta(step), g.Betas[i]; !near(got, want, tolerance) {
 				t.Errorf("%s: β_%d is %g, want %g", g.Config, step, got, want)
 			}
-			if got, want := s.AlphaBar(step), g.AlphasCumprod[i]; !near(got, want, 1e-7+1e-5*want) {
+			if got, want := s.AlphaBar(step), g.AlphasCumprod[i]; !near(got, want, tolerance*want) {
 				t.Errorf("%s: ᾱ_%d is %g, want %g", g.Config, step, got, want)
 			}
+		}
+	}
+}
+
+func TestBetaQuantile(t *testing.T) {
+	for _, g := range readGoldens(t).Betas {
+		if got := betaQuantile(g.Share, 0.6); !near(got, g.Quantile, 1e-14+1e-12*g.Quantile) {
+			t.Errorf("the quantile at %g is %g, want %g", g.Share, got, g.Quantile)
 		}
 	}
 }
@@ -98,47 +115,64 @@ func TestTimesteps(t *testing.T) {
 	}
 }
 
-// TestTrajectories runs DDIM and DDPM beside diffusers, which computes in
-// float32.
+// TestTrajectories runs every sampler beside diffusers, which is made to compute
+// in float64 too; what is left is rounding, and that of the goldens to 10 digits.
 func TestTrajectories(t *testing.T) {
-	const tolerance = 1e-5
+	const tolerance = 1e-8
 	for _, g := range readGoldens(t).Trajectories {
 		cfg := mustParse(t, g.Config)
-		steps, err := New(Options{Sampler: g.Sampler, Steps: g.Steps, Eta: g.Eta}, cfg)
+		steps, err := New(g.Options, cfg)
 		if err != nil {
-			t.Fatal(err)
+			t.Errorf("%+v, %s: %v", g.Options, g.Config, err)
+			continue
 		}
-		worst := 0.0
-		sample(steps, g.Start, fakeModel, g.Noise, func(i int, x, x0 []float64) {
-			for j := range x {
-				// x̂0 of an ε model divides by √ᾱ_t and grows to 15; its error with it.
-				worst = max(worst, math.Abs(x[j]-g.X[i][j])/max(1, math.Abs(g.X[i][j])),
-					math.Abs(x0[j]-g.X0[i][j])/max(1, math.Abs(g.X0[i][j])))
+		if len(steps) != len(g.X) {
+			t.Errorf("%+v, %s: %d calls of the model, want %d", g.Options, g.Config, len(steps), len(g.X))
+			continue
+		}
+		x := steps[0].Init * goldenZ
+		if g.Strength != 0 {
+			x = steps[0].StartSignal*goldenX0 + steps[0].StartNoise*goldenZ
+		}
+		var noise [][]float64
+		for i, s := range steps {
+			noise = append(noise, []float64{goldenNoise(i)})
+			if !near(s.Timestep, g.Timesteps[i], 1e-3) {
+				t.Errorf("%+v, %s: timestep %d is %g, want %g", g.Options, g.Config, i, s.Timestep, g.Timesteps[i])
+			}
+			// In the middle of an interval diffusers takes the level at its end.
+			if g.Known != nil && !(g.Sampler == "dpmpp_sde" && i%2 == 1) {
+				if known := s.StartSignal*goldenX0 + s.StartNoise*goldenZ; !nearly(known, g.Known[i], tolerance) {
+					t.Errorf("%+v, %s: known region at call %d is %g, want %g", g.Options, g.Config, i, known, g.Known[i])
+				}
+			}
+		}
+		failed := false
+		sample(steps, []float64{x}, fakeModel, noise, func(i int, x, _ []float64) {
+			if !failed && !nearly(x[0], g.X[i], tolerance) {
+				failed = true // and with it all that follows
+				t.Errorf("%+v, %s: x after call %d is %v, want %v", g.Options, g.Config, i, x, g.X[i])
 			}
 		})
-		if !(worst <= tolerance) {
-			t.Errorf("%s, %d steps, eta %g, %s: off by %.2g", g.Sampler, g.Steps, g.Eta, g.Config, worst)
-		}
 	}
 }
 
+// nearly reports whether a is near b, relative to b where that is greater than 1:
+// x̂0 of an ε model divides by √ᾱ_t and grows to 15.
+func nearly(a, b, tolerance float64) bool { return near(a, b, tolerance*max(1, math.Abs(b))) }
+
 // fakeModel is the model of make_goldens.py.
-func fakeModel(x []float64, t float64) []float64 {
-	out := make([]float64, len(x))
-	for i := range x {
-		ramp := float64(i) / float64(len(x))
-		out[i] = 0.6*x[i]*math.Cos(t/300) + 0.8*math.Sin(t/100)*ramp
-	}
-	return out
+func fakeModel(_ int, x []float64, t float64) []float64 {
+	return []float64{0.6*x[0]*math.Cos(t/300) + 0.4*math.Sin(t/100)}
 }
 
 // sample applies the steps to x as Step's documentation says, looking back as
 // far as they ask, and shows x and x̂0 after each.
-func sample(steps []Step, x []float64, model func(x []float64, t float64) []float64, noise [][]float64, show func(i int, x, x0 []float64)) {
+func sample(steps []Step, x []float64, model func(i int, x []float64, t float64) []float64, noise [][]float64, show func(i int, x, x0 []float64)) {
 	var xs, outs, x0s [][]float64 // newest first
 	for i, step := range steps {
 		scaled := combine(len(x), []float64{step.InputScale}, [][]float64{x})
-		out := model(scaled, step.Timestep)
+		out := model(i, scaled, step.Timestep)
 		x0 := combine(len(x), []float64{step.PredictX, step.PredictOutput}, [][]float64{x, out})
 		if step.Clip != 0 {
 			for j := range x0 {

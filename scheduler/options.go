@@ -96,6 +96,8 @@ type plan struct {
 	eta     float64
 	spacing string // of the timesteps: SpacingLeading, …; empty: as the sampler is used to
 	sigmas  string // how σ falls instead, between its ends at these timesteps: ScheduleKarras, …; empty: as the timesteps have it
+
+	truncates bool // whether whole timesteps are truncated always, not rounded with karras
 }
 
 // space settles spacing and sigmas by the schedule the user named, or else by
@@ -116,6 +118,8 @@ func (p *plan) space(sampler Sampler, schedule string) error {
 		p.spacing = SpacingTrailing
 	case ScheduleDDIMUniform:
 		p.spacing = SpacingLeading
+	case ScheduleSimple:
+		p.spacing = ScheduleSimple
 	default:
 		p.sigmas = schedule
 	}

@@ -1,7 +1,5 @@
 package scheduler
 
-import "math"
-
 // Target returns what a model is trained to predict at timestep t, as
 // coefficients of the clean latent and the noise: target = x0·x_0 + eps·ε.
 //
@@ -45,10 +43,15 @@ func (s *Schedule) Weight(t int, gamma float64) float64 {
 // linear is a combination X·x_t + Output·(model output).
 type linear struct{ X, Output float64 }
 
-// predictions returns the model's ideas of x_0 and ε at noise level ᾱ, as the
-// output's meaning gives them with x_t = √ᾱ·x_0 + √(1−ᾱ)·ε.
-func predictions(predictionType string, alphaBar float64) (x0, eps linear) {
-	signal, noise := math.Sqrt(alphaBar), math.Sqrt(1-alphaBar)
+// predictions returns the model's ideas of x_0 and ε at timestep t.
+func (s *Schedule) predictions(t int) (x0, eps linear) {
+	signal, noise := s.Forward(t)
+	return predictions(s.cfg.PredictionType, signal, noise)
+}
+
+// predictions returns the model's ideas of x_0 and ε, as the output's meaning
+// gives them with x = signal·x_0 + noise·ε, signal² + noise² = 1.
+func predictions(predictionType string, signal, noise float64) (x0, eps linear) {
 	switch predictionType {
 	case PredictVelocity:
 		// x̂0 = √ᾱ·x_t − √(1−ᾱ)·v,  ε̂ = √(1−ᾱ)·x_t + √ᾱ·v   (Salimans & Ho, appendix D)

@@ -16,7 +16,7 @@ import (
 type history struct{ x, output, denoised []*gpu.Tensor }
 
 // depth is how far any sampler looks back.
-const depth = 4
+const depth = scheduler.History
 
 func (h *history) push(list *[]*gpu.Tensor, t *gpu.Tensor) {
 	*list = append([]*gpu.Tensor{t}, *list...)
