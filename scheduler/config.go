@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 )
 
@@ -208,14 +209,22 @@ func quoteInfinity(data []byte) []byte {
 	return out
 }
 
-// MarshalJSON writes the config as diffusers does, keys sorted. Text fields
-// that are empty are left out.
+// MarshalJSON writes the config as diffusers does, keys sorted. Text fields that
+// are empty are left out, and settings of single samplers that are as usual: to
+// diffusers a sigma_min of 0 is not the same as none.
 func (c Config) MarshalJSON() ([]byte, error) {
 	file := map[string]any{}
 	for key, raw := range c.Extra {
 		file[key] = raw
 	}
-	for key, field := range c.fields() {
+	usual := defaults(c.ClassName)
+	usually := usual.samplerFields()
+	for key, field := range c.samplerFields() {
+		if !reflect.DeepEqual(field, usually[key]) {
+			file[key] = field
+		}
+	}
+	for key, field := range c.trainingFields() {
 		if text, ok := field.(*string); ok && *text == "" {
 			delete(file, key)
 			continue
@@ -227,6 +236,13 @@ func (c Config) MarshalJSON() ([]byte, error) {
 
 // fields returns pointers to the fields of c by their key in the file.
 func (c *Config) fields() map[string]any {
+	all := c.trainingFields()
+	maps.Copy(all, c.samplerFields())
+	return all
+}
+
+// trainingFields are those that every file speaks of.
+func (c *Config) trainingFields() map[string]any {
 	return map[string]any{
 		"_class_name":            &c.ClassName,
 		"num_train_timesteps":    &c.NumTrainTimesteps,
@@ -243,7 +259,12 @@ func (c *Config) fields() map[string]any {
 		"clip_sample_range":      &c.ClipSampleRange,
 		"thresholding":           &c.Thresholding,
 		"variance_type":          &c.VarianceType,
+	}
+}
 
+// samplerFields are those that are in the files of single samplers.
+func (c *Config) samplerFields() map[string]any {
+	return map[string]any{
 		"use_karras_sigmas":      &c.UseKarrasSigmas,
 		"use_exponential_sigmas": &c.UseExponentialSigmas,
 		"use_beta_sigmas":        &c.UseBetaSigmas,

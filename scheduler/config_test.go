@@ -53,6 +53,22 @@ func TestConfigRoundTrip(t *testing.T) {
 	}
 }
 
+// TestUsualSettingsStayUnwritten: what single samplers know is written only where
+// it says something.
+func TestUsualSettingsStayUnwritten(t *testing.T) {
+	cfg := StableDiffusion()
+	cfg.UseKarrasSigmas = true
+	data, err := json.Marshal(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]bool{"sigma_min": false, "solver_order": false, "algorithm_type": false, "use_karras_sigmas": true, "beta_end": true} {
+		if got := strings.Contains(string(data), key); got != want {
+			t.Errorf("%s holds %s: %v, want %v", data, key, got, want)
+		}
+	}
+}
+
 // TestParseConfigErrors: each error is one line that names the key and, where
 // there is a choice, the choices.
 func TestParseConfigErrors(t *testing.T) {
@@ -63,6 +79,7 @@ func TestParseConfigErrors(t *testing.T) {
 		{`<html>`, "not a JSON object"},
 		{`{"_class_name": 3}`, "_class_name"},
 		{`{"_class_name": "FlowMatchEulerDiscreteScheduler"}`, "flow-matching"},
+		{`{"_class_name": "UniPCMultistepScheduler", "use_flow_sigmas": true}`, "flow-matching"},
 		{`{"prediction_type": "flow"}`, "epsilon, v_prediction, sample"},
 		{`{"beta_schedule": "laplace"}`, "linear, scaled_linear, squaredcos_cap_v2"},
 		{`{"timestep_spacing": "even"}`, "leading, trailing, linspace"},

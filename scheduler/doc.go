@@ -23,7 +23,7 @@
 //	euler_a            Song et al. 2021, arXiv:2011.13456             1      yes    1
 //	heun               Karras et al. 2022, algorithm 1                2      –      2
 //	dpmpp_2m           Lu et al. 2022, arXiv:2211.01095, algorithm 2  1      –      2
-//	dpmpp_2m_sde       Lu et al. 2022, section 5                      1      yes    2, noise aside
+//	dpmpp_2m_sde       Lu et al. 2022, as an SDE                      1      yes    2, noise aside
 //	dpmpp_2m_sde_heun  the same, another second-order term            1      yes    2, noise aside
 //	dpmpp_sde          Lu et al. 2022, algorithm 1, ancestral         2      yes    2, noise aside
 //	unipc              Zhao et al. 2023, arXiv:2302.04867             1      –      solver_order+1

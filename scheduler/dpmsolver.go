@@ -3,8 +3,8 @@ package scheduler
 import "math"
 
 // dpmSolver returns DPM-Solver++(2M) of Lu et al. 2022 (arXiv:2211.01095,
-// algorithm 2), or with noise its SDE form (section 5; eta as in k-diffusion, 1
-// in the paper). With λ = −log σ, h = λ' − λ and H = (1+η)·h
+// algorithm 2), or with noise its SDE form (eta is of k-diffusion; the paper's is
+// 1). With λ = −log σ, h = λ' − λ and H = (1+η)·h
 //
 //	x' = s'/s·e^(−ηh)·x + α'·(1 − e^(−H))·D + s'·√(1 − e^(−2ηh))·z
 //	D  = x̂0 + h/(2·h₋₁)·(x̂0 − x̂0₋₁)

@@ -11,7 +11,7 @@ import (
 //	f  = c_skip·x + c_out·x̂0
 //	x' = √ᾱ'·f + √(1−ᾱ')·z,  but f after the last step
 //
-// c_skip and c_out make f = x at t = 0 (section 3 and Song et al. 2023, eq. 25),
+// c_skip and c_out make f = x at t = 0 (the boundary condition of Song et al. 2023),
 // with τ = s·t, s the timestep scaling, and σ_data = 0.5:
 //
 //	c_skip = σ_data²/(τ² + σ_data²),  c_out = τ/√(τ² + σ_data²)

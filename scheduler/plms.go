@@ -8,7 +8,7 @@ import (
 // plms is the pseudo linear multistep sampler of Liu et al. 2022 (PNDM,
 // arXiv:2202.09778, F-PNDM without its Runge-Kutta start), with
 //
-//	x_{t'} = √(ᾱ'/ᾱ)·x − (ᾱ'−ᾱ)·e/(ᾱ·√(1−ᾱ') + √(ᾱ·(1−ᾱ)·ᾱ'))         (eq. 11)
+//	x_{t'} = √(ᾱ'/ᾱ)·x − (ᾱ'−ᾱ)·e/(ᾱ·√(1−ᾱ') + √(ᾱ·(1−ᾱ)·ᾱ'))         (eq. 9)
 //
 // where t' = t − ⌊T/n⌋, and e combines the last four outputs as Adams-Bashforth
 // does (eq. 12). The first step is taken twice, the second time with the mean of

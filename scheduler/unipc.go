@@ -2,19 +2,18 @@ package scheduler
 
 import "math"
 
-// maxOrder is the highest order of UniPC: above it the paper finds no gain, and
-// an order p looks back p+1 steps.
+// maxOrder is the highest order of UniPC, which looks back on one x̂0 more.
 const maxOrder = 3
 
-// uniPC is the predictor-corrector of Zhao et al. 2023 (arXiv:2302.04867,
-// algorithms 7 and 8, data prediction). With λ = −log σ, h = λ' − λ, and m = x̂0
-// of this step, m_k of the step k before it, r_k = (λ_k − λ)/h < 0,
+// uniPC is the predictor-corrector of Zhao et al. 2023 (arXiv:2302.04867, with data
+// prediction). With λ = −log σ, h = λ' − λ, and m = x̂0 of this step, m_k of the
+// step k before it, r_k = (λ_k − λ)/h < 0,
 //
 //	x' = s'/s·x + α'·(1 − e^(−h))·m − α'·B·Σ_k ρ_k·(m_k − m)/r_k         (predictor)
 //
 // where x = α·x_0 + s·ε and B = B(−h). The ρ match the powers of h up to the
-// order (eq. 9). The next call of the model gives m' at x'; it stands in as
-// another point, with r = 1, and corrects x' by new ρ before that goes on:
+// order. The next call of the model gives m' at x'; it stands in as another point,
+// with r = 1, and corrects x' by new ρ before that goes on:
 //
 //	x'ᶜ = x' − α'·B·(Σ_k (ρᶜ_k − ρ_k)·(m_k − m)/r_k + ρᶜ·(m' − m))       (corrector)
 //
@@ -72,13 +71,13 @@ func (p *plan) uniStep(levels []level, i int) (predict, correct []float64) {
 	if p.cfg.SolverType == SolverBH1 {
 		scale = -alpha * h
 	}
-	// The paper's matrix and vector (eq. 9), the corrector's point last.
+	// The corrector's point comes last; without it these are the predictor's.
 	matrix, vector := uniSystem(append(r, 1), h, scale/alpha)
 	rho := []float64{}
 	switch order := len(r) + 1; order {
 	case 1:
 	case 2:
-		rho = []float64{0.5} // for both B, as the paper's code has it
+		rho = []float64{0.5} // of whatever B, as in diffusers
 	default:
 		rho = solve(matrix[:order-1], vector[:order-1])
 	}

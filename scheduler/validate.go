@@ -10,7 +10,7 @@ import (
 // Validate returns an error that names the first setting that this package
 // cannot honour, and what it could be instead.
 func (c Config) Validate() error {
-	if strings.HasPrefix(c.ClassName, "FlowMatch") {
+	if strings.HasPrefix(c.ClassName, "FlowMatch") || string(c.Extra["use_flow_sigmas"]) == "true" {
 		return fmt.Errorf("scheduler config: %s is for flow-matching models (SD 3, Flux), which are not supported", c.ClassName)
 	}
 	if strings.HasPrefix(c.ClassName, "EDM") {
