@@ -137,6 +137,9 @@ func (d *Decoder) forward(m *Model, z *gpu.Tensor) *gpu.Tensor {
 }
 
 func (b *Block) forward(m *Model, x *gpu.Tensor) *gpu.Tensor {
+	if m.banded {
+		x.Device().Trim() // what the smaller maps took fits no larger one
+	}
 	for _, r := range b.Resnets {
 		x = m.resnet(r, x)
 	}
