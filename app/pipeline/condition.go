@@ -2,55 +2,140 @@ package pipeline
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
-	"latent/gpu"
+	"latent/app/library"
 	"latent/textencoder"
 )
 
-// condition is what the prompts become: one row, or with guidance two, of which
-// the first is the negative prompt.
-type condition struct {
-	text   *gpu.Tensor // [n,L,D]
-	pooled *gpu.Tensor // [n,P], of SDXL; nil
+// prompts are the texts of one step.
+type prompts struct{ negative, prompt string }
+
+// conditions holds what prompts became, each once; it lives as long as the
+// generation.
+type conditions struct {
+	encoders textencoder.Encoders
+	options  textencoder.Options
+	steps    [][]prompts // of each pass
+	encoded  map[prompts]textencoder.Cond
 }
 
-// encode turns the prompts into what the U-Net attends to.
-func (g *generation) encode() (c condition, err error) {
-	prompts := []string{g.req.Prompt}
-	if g.guided() {
-		prompts = []string{g.req.Negative, g.req.Prompt}
+// newConditions finds the words of a request that were learned, and the prompts
+// of each step.
+func (g *generation) newConditions() (c *conditions, err error) {
+	c = &conditions{encoders: encoders(g.Model), encoded: map[prompts]textencoder.Cond{}}
+	c.options = textencoder.Options{Emphasis: textencoder.Emphasis(g.req.Emphasis), ClipSkip: g.req.ClipSkip}
+	var clean [2]string
+	for i, text := range []string{g.req.Negative, g.req.Prompt} {
+		if clean[i], _, err = textencoder.ExtractNetworks(text); err != nil {
+			return nil, err
+		}
 	}
-	out := g.Device.Scope(func() []*gpu.Tensor {
-		ids := func(t *textencoder.Tokenizer) (rows [][]int32) {
-			for _, p := range prompts {
-				rows = append(rows, t.Encode(p))
+	if c.options.Embeddings, err = readEmbeddings(g.req.Embeddings, clean[0]+"\n"+clean[1]); err != nil {
+		return nil, err
+	}
+	for i, p := range g.passes {
+		n := len(p.steps)
+		list := make([]prompts, n)
+		for k, text := range clean {
+			spans := textencoder.Schedule(text, n)
+			if i > 0 {
+				spans = textencoder.ScheduleSecondPass(text, p.first, n)
 			}
-			return rows
+			from := 0
+			for _, s := range spans {
+				for ; from < min(s.Until, n); from++ {
+					if k == 0 {
+						list[from].negative = s.Prompt
+					} else {
+						list[from].prompt = s.Prompt
+					}
+				}
+			}
 		}
-		first := g.Text.Forward(ids(g.Tokenizer))
-		if g.Text2 == nil {
-			return []*gpu.Tensor{first.LastHidden}
-		}
-		second := g.Text2.Forward(ids(g.Tokenizer2))
-		penultimate := func(o textencoder.Output) *gpu.Tensor { return o.Hidden[len(o.Hidden)-2] }
-		text, pooled := gpu.Concat(penultimate(first), penultimate(second)), second.Pooled
-		if g.ZeroNegative && g.guided() && g.req.Negative == "" {
-			text, pooled = zeroFirst(text), zeroFirst(pooled)
-		}
-		return []*gpu.Tensor{text, pooled}
-	})
-	c.text = out[0]
-	if len(out) > 1 {
-		c.pooled = out[1]
-	}
-	if !c.text.Finite() {
-		return c, errors.New("the text encoder gave numbers that are not finite: try --precision f32")
+		c.steps = append(c.steps, list)
 	}
 	return c, nil
 }
 
-// zeroFirst is x[2,…] with zeros for x[0].
-func zeroFirst(x *gpu.Tensor) *gpu.Tensor {
-	row := gpu.Rows(x, 1, 2)
-	return gpu.Stack(x.Device().Full(0, x.DType(), row.Shape()...), row)
+// encoders are the text encoders of a model, as its U-Net was trained with.
+func encoders(m *library.Model) textencoder.Encoders {
+	switch {
+	case m.Text2 != nil:
+		return textencoder.ForSDXL(m.Text, m.Tokenizer, m.Text2, m.Tokenizer2)
+	case m.Family == library.SD2:
+		return textencoder.ForSD2(m.Text, m.Tokenizer)
+	}
+	return textencoder.ForSD1(m.Text, m.Tokenizer)
+}
+
+// encode encodes the prompts of all steps: with guidance two rows, of which the
+// first is the negative prompt.
+func (g *generation) encode() error {
+	c := g.cond
+	for _, list := range c.steps {
+		for _, p := range list {
+			if _, ok := c.encoded[p]; ok {
+				continue
+			}
+			texts := []string{p.prompt}
+			if g.guided() {
+				texts = []string{p.negative, p.prompt}
+			}
+			cond, err := c.encoders.Encode(texts, c.options)
+			if err != nil {
+				return err
+			}
+			if g.guided() && g.ZeroNegative && strings.TrimSpace(p.negative) == "" {
+				cond = cond.Zero(0)
+			}
+			if !cond.Context.Finite() {
+				return errors.New("the text encoder gave numbers that are not finite: try --precision f32")
+			}
+			c.encoded[p] = cond
+		}
+	}
+	return nil
+}
+
+// at is what the prompts of a step became.
+func (g *generation) at(p *pass, step int) textencoder.Cond {
+	return g.cond.encoded[g.cond.steps[p.index][step]]
+}
+
+// embeddingExts are the endings of files with learned words.
+var embeddingExts = []string{".safetensors", ".pt", ".bin"}
+
+// readEmbeddings reads those files in folder whose name without ending occurs in
+// text, in any case. A missing folder holds none.
+func readEmbeddings(folder, text string) (found []*textencoder.Embedding, err error) {
+	if folder == "" {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("embeddings: %w", err)
+	}
+	text = strings.ToLower(text)
+	for _, e := range entries {
+		ext := strings.ToLower(filepath.Ext(e.Name()))
+		name := e.Name()[:len(e.Name())-len(ext)]
+		if name == "" || !oneOf(ext, embeddingExts) || !strings.Contains(text, strings.ToLower(name)) {
+			continue
+		}
+		f, err := library.OpenTensors(filepath.Join(folder, e.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("embedding %s: %w", e.Name(), err)
+		}
+		learned, err := textencoder.ReadEmbedding(name, f)
+		f.Close()
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, learned)
+	}
+	return found, nil
 }

@@ -9,6 +9,7 @@ import (
 	"latent/gpu/nn"
 	"latent/noise"
 	"latent/scheduler"
+	"latent/textencoder"
 	"latent/unet"
 )
 
@@ -118,7 +119,7 @@ func slerp(a, b []float32, t float64, h, n int) {
 // step applies step i of a pass: out = model(x), then a linear combination.
 func (g *generation) step(p *pass, i int, h *history, src noise.Source) error {
 	dev, s := g.Device, p.steps[i]
-	out, err := g.rescued(&g.UNet.Rescue, g.UNet, func() (*gpu.Tensor, error) { return g.predict(p, h.x[0], s), nil })
+	out, err := g.rescued(&g.UNet.Rescue, g.UNet, func() (*gpu.Tensor, error) { return g.predict(p, i, h.x[0]), nil })
 	if err != nil {
 		return fmt.Errorf("step %d of %d: %w", p.first+i+1, g.steps(), err)
 	}
@@ -219,7 +220,8 @@ func (g *generation) born() (blocks []string) {
 
 // predict runs the U-Net, with guidance on both prompts as one batch:
 // ε = ε(∅) + g·(ε(prompt) − ε(∅))  (Ho & Salimans 2022, eq. 6, with g = 1+w).
-func (g *generation) predict(p *pass, x *gpu.Tensor, s scheduler.Step) *gpu.Tensor {
+func (g *generation) predict(p *pass, i int, x *gpu.Tensor) *gpu.Tensor {
+	s, cond := p.steps[i], g.at(p, i)
 	if s.InputScale != 1 {
 		x = gpu.Scale(float32(s.InputScale), x)
 	}
@@ -229,10 +231,10 @@ func (g *generation) predict(p *pass, x *gpu.Tensor, s scheduler.Step) *gpu.Tens
 	x = gpu.Cast(x, g.DType)
 	t := []float32{float32(s.Timestep)}
 	if !g.guided() {
-		return gpu.Cast(g.UNet.Forward(x, t, g.cond.text, g.added(p, 1)), gpu.Float32)
+		return gpu.Cast(g.UNet.Forward(x, t, cond.Context, g.added(p, cond)), gpu.Float32)
 	}
 	t = append(t, t[0])
-	out := gpu.Cast(g.UNet.Forward(gpu.Stack(x, x), t, g.cond.text, g.added(p, 2)), gpu.Float32)
+	out := gpu.Cast(g.UNet.Forward(gpu.Stack(x, x), t, cond.Context, g.added(p, cond)), gpu.Float32)
 	scale := float32(g.req.Guidance)
 	prompt := gpu.Rows(out, 1, 2)
 	y := gpu.Combine([]float32{1 - scale, scale}, gpu.Rows(out, 0, 1), prompt)
@@ -262,9 +264,8 @@ func (g *generation) guided() bool {
 	return g.req.Guidance > 1 && g.UNet.Config.TimeCondProjDim == 0
 }
 
-// added is what the U-Net is told besides time and text, for n rows; nil where it
-// wants nothing.
-func (g *generation) added(p *pass, n int) *unet.Added {
+// added is what the U-Net is told besides time and text.
+func (g *generation) added(p *pass, cond textencoder.Cond) *unet.Added {
 	a := &unet.Added{}
 	cfg := g.UNet.Config
 	if dim := cfg.TimeCondProjDim; dim > 0 {
@@ -273,14 +274,14 @@ func (g *generation) added(p *pass, n int) *unet.Added {
 		a.TimestepCond = nn.SinusoidalEmbedding(g.Device, g.DType, []float32{w}, dim, false, 1)
 	}
 	if cfg.AdditionEmbedType == "text_time" {
-		a.Pooled = g.cond.pooled
+		a.Pooled = cond.Pooled
 		s := Sizes{OriginalWidth: p.width, OriginalHeight: p.height, TargetWidth: p.width, TargetHeight: p.height}
 		if g.req.Sizes != nil {
 			s = *g.req.Sizes
 		}
 		ids := []float32{float32(s.OriginalHeight), float32(s.OriginalWidth), float32(s.CropTop), float32(s.CropLeft),
 			float32(s.TargetHeight), float32(s.TargetWidth)}
-		for range n {
+		for range cond.Context.Dim(0) {
 			a.TimeIDs = append(a.TimeIDs, ids)
 		}
 	}

@@ -50,9 +50,9 @@ type worker struct {
 	dev   *gpu.Device
 	dtype gpu.DType
 
-	model   *library.Model // nil: none is open
-	name    string         // as Generate was given it
-	changed time.Time      // of its folder
+	model               *library.Model // nil: none is open
+	key                 [2]string      // its name, as Generate was given it, and that of its autoencoder
+	changed, vaeChanged time.Time      // of its files
 
 	tiny     *vae.Tiny // nil: none is open
 	tinyPath string
@@ -150,7 +150,7 @@ func (e *Engine) submit(ctx context.Context, run func(w *worker) error) error {
 // returns is as Generate, the function, says.
 func (e *Engine) Generate(ctx context.Context, model string, req Request, progress func(Progress)) (out []Picture, err error) {
 	err = e.submit(ctx, func(w *worker) error {
-		m, err := w.open(model)
+		m, err := w.open(model, req.VAE)
 		if err != nil {
 			return err
 		}
@@ -172,7 +172,7 @@ func (e *Engine) Generate(ctx context.Context, model string, req Request, progre
 // pixels of the pictures that it was trained on.
 func (e *Engine) Open(ctx context.Context, model string) (width, height int, err error) {
 	err = e.submit(ctx, func(w *worker) error {
-		m, err := w.open(model)
+		m, err := w.open(model, "")
 		if err == nil {
 			width, height = m.NativeSize()
 		}
@@ -184,7 +184,7 @@ func (e *Engine) Open(ctx context.Context, model string) (width, height int, err
 // With runs f with an open model on the engine's goroutine.
 func (e *Engine) With(ctx context.Context, model string, f func(m *library.Model) error) error {
 	return e.submit(ctx, func(w *worker) error {
-		m, err := w.open(model)
+		m, err := w.open(model, "")
 		if err != nil {
 			return err
 		}
@@ -204,33 +204,46 @@ func (e *Engine) Do(ctx context.Context, f func(dev *gpu.Device) error) error {
 	})
 }
 
-// open returns the model called name, the one that is open if it is that and its
-// folder has not been written anew.
-func (w *worker) open(name string) (m *library.Model, err error) {
-	changed := time.Time{}
+// open returns the model called name, with the autoencoder at path vaePath if
+// that is not empty: the one that is open if it is that and its files have not
+// been written anew.
+func (w *worker) open(name, vaePath string) (m *library.Model, err error) {
+	var changed time.Time
 	if name != Builtin {
-		// The index is what a finished training writes last.
-		if info, err := os.Stat(filepath.Join(name, "model_index.json")); err == nil {
-			changed = info.ModTime()
-		}
+		changed = modified(name)
 	}
-	if w.model != nil && w.name == name && w.changed.Equal(changed) {
+	key := [2]string{name, vaePath}
+	if w.model != nil && w.key == key && w.changed.Equal(changed) && w.vaeChanged.Equal(modified(vaePath)) {
 		return w.model, nil
 	}
 	w.closeModel()
 	switch {
 	case name != Builtin:
-		m, err = library.Open(name, w.dev, w.dtype)
-	case assets.HasModel():
-		m, err = library.OpenFS(assets.Model(), Builtin, w.dev, w.dtype)
-	default:
+		m, err = library.Options{VAE: vaePath}.Open(name, w.dev, w.dtype)
+	case !assets.HasModel():
 		err = ErrNoModel
+	case vaePath != "":
+		err = errors.New("the built-in model has an autoencoder of its own: leave out the other one")
+	default:
+		m, err = library.OpenFS(assets.Model(), Builtin, w.dev, w.dtype)
 	}
 	if err != nil {
 		return nil, err
 	}
-	w.model, w.name, w.changed = m, name, changed
+	w.model, w.key, w.changed, w.vaeChanged = m, key, changed, modified(vaePath)
 	return m, nil
+}
+
+// modified is when a file, or the index of a folder, was last written; the zero
+// time if it is not there.
+func modified(path string) time.Time {
+	// The index is what a finished training writes last.
+	for _, p := range []string{filepath.Join(path, "model_index.json"), path} {
+		if info, err := os.Stat(p); err == nil && path != "" {
+			return info.ModTime()
+		}
+	}
+	return time.Time{}
 }
 
 func (w *worker) closeModel() {

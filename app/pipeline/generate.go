@@ -59,10 +59,12 @@ type generation struct {
 	progress func(Progress)
 	passes   []*pass
 	canvas   *canvas // nil without a picture to begin at
-	cond     condition
+	cond     *conditions
 
 	moments, masked *gpu.Tensor // of the canvas [1,h,w,2C]; masked for a U-Net that inpaints
 	mask            *gpu.Tensor // [1,h,w,1], 1 where the canvas is painted
+
+	sum func() string // short hash of the model's file
 
 	k     int // picture under way
 	start time.Time
@@ -71,6 +73,7 @@ type generation struct {
 
 // pass is a trajectory at one size.
 type pass struct {
+	index         int
 	stage         string
 	width, height int // pixels
 	steps         []scheduler.Step
@@ -93,9 +96,12 @@ func newGeneration(m *library.Model, req Request, progress func(Progress)) (*gen
 		if err != nil {
 			return nil, err
 		}
-		g.passes = append(g.passes, &pass{stage: StageHires, width: h.Width, height: h.Height, steps: second, first: len(steps)})
+		g.passes = append(g.passes, &pass{index: 1, stage: StageHires, width: h.Width, height: h.Height, steps: second, first: len(steps)})
 	}
-	return g, nil
+	g.sum = sync.OnceValue(g.hash)
+	go g.sum() // gigabytes take seconds, the first time
+	g.cond, err = g.newConditions()
+	return g, err
 }
 
 // steps of a picture.
@@ -120,7 +126,7 @@ func (g *generation) report(stage string, p *pass, step int, more func(*Progress
 // prepare encodes what all pictures share.
 func (g *generation) prepare() (err error) {
 	g.report(StageEncode, g.passes[0], 0, nil)
-	if g.cond, err = g.encode(); err != nil {
+	if err = g.encode(); err != nil {
 		return err
 	}
 	if g.Inpaints() && g.req.Mask == nil {
@@ -178,7 +184,7 @@ func (g *generation) paint(ctx context.Context, k int) (out Picture, err error) 
 		out.Image, err = g.decode(x)
 		return nil
 	})
-	out.Rescued = g.born()
+	out.Rescued, out.Recipe.ModelHash = g.born(), g.sum()
 	if err == nil && g.canvas != nil {
 		out.Image = g.canvas.finish(out.Image)
 	}

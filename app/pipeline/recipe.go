@@ -1,7 +1,11 @@
 package pipeline
 
 import (
+	"path/filepath"
+	"strconv"
+
 	"latent/app/gallery"
+	"latent/app/library"
 	"latent/scheduler"
 )
 
@@ -11,7 +15,7 @@ func (g *generation) recipe(r Request) gallery.Recipe {
 	out := gallery.Recipe{
 		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Sampler: sampler.Label,
 		CFGScale: r.Guidance, Seed: int64(r.Seed), Width: r.Width, Height: r.Height,
-		Model: g.Name, RNG: r.RNG, Eta: r.Eta,
+		Model: g.Name, RNG: r.RNG, Eta: r.Eta, Emphasis: r.Emphasis,
 	}
 	if r.Schedule != "" {
 		named = r.Schedule
@@ -19,5 +23,45 @@ func (g *generation) recipe(r Request) gallery.Recipe {
 	if s, err := scheduler.FindSchedule(named); err == nil && s.Name != scheduler.ScheduleAutomatic {
 		out.ScheduleType = s.Label
 	}
+	if r.ClipSkip > 1 {
+		out.ClipSkip = r.ClipSkip
+	}
+	if r.VAE != "" {
+		out.VAE = filepath.Base(r.VAE)
+	}
+	if r.VariationStrength > 0 {
+		out.VariationSeed, out.VariationStrength = int64(r.VariationSeed), r.VariationStrength
+	}
+	if r.Init != nil {
+		out.Denoising = r.Strength
+	}
+	if r.Mask != nil {
+		out.MaskBlur = r.MaskBlur
+	}
+	if h := r.Hires; h != nil {
+		out.Denoising, out.HiresUpscaler = h.Strength, upscalerLabels[h.Upscaler]
+		if h.Steps != r.Steps {
+			out.HiresSteps = h.Steps
+		}
+		if out.HiresUpscale = h.Scale; h.Scale == 0 {
+			out.HiresWidth, out.HiresHeight = h.Width, h.Height
+		}
+	}
+	if r.Rescale > 0 {
+		out.Extra = append(out.Extra, gallery.Pair{Key: "Guidance rescale", Value: strconv.FormatFloat(r.Rescale, 'g', -1, 64)})
+	}
 	return out
+}
+
+// upscalerLabels are AUTOMATIC1111's names of Upscalers.
+var upscalerLabels = map[string]string{"lanczos": "Lanczos", "latent": "Latent"}
+
+// hash is the short hash of the model's file; empty where there is none, or it
+// cannot be read any more: the picture is worth more.
+func (g *generation) hash() string {
+	sum, err := g.Hash()
+	if err != nil {
+		return ""
+	}
+	return library.ShortHash(sum)
 }

@@ -13,6 +13,7 @@ import (
 	"latent/app/library"
 	"latent/noise"
 	"latent/scheduler"
+	"latent/textencoder"
 	"latent/vae"
 )
 
@@ -27,6 +28,10 @@ type Request struct {
 	Eta              float64 // share of fresh noise; 0 is the sampler's own
 	Seed             uint64  // of the first picture; picture k takes Seed+k (but see At)
 	RNG              string  // "" is cpu
+	ClipSkip         int     // layer of the text encoder that is read, from the end; 0 and 1 are the last
+	Emphasis         string  // how weights in prompts act, of textencoder.Emphasis; "" is AUTOMATIC1111's way
+	Embeddings       string  // folder of learned words (textual inversion), each called as its file
+	VAE              string  // path of an autoencoder in place of the model's own, which Engine opens
 	Width, Height    int     // pixels; with OnlyMasked of the part that is painted
 	Count            int
 	Preview          int // steps between previews; 0: none
@@ -158,6 +163,10 @@ func (r Request) withDefaults(m *library.Model) Request {
 	return r
 }
 
+// emphases are the values of Request.Emphasis.
+var emphases = []string{"", string(textencoder.EmphasisOriginal), string(textencoder.EmphasisNoNorm),
+	string(textencoder.EmphasisIgnore), string(textencoder.EmphasisNone)}
+
 // Limits of a request: beyond them is a slip of the finger, not a wish.
 const (
 	maxSide  = 8192
@@ -180,6 +189,10 @@ func (r Request) Validate(m *library.Model) error {
 		return fmt.Errorf("steps %d: at least 1 is needed", r.Steps)
 	case r.Count < 1 || r.Count > maxCount:
 		return fmt.Errorf("count %d: between 1 and %d", r.Count, maxCount)
+	case r.ClipSkip < 0:
+		return fmt.Errorf("clip skip %d: 1 is the last layer, 2 the one before it", r.ClipSkip)
+	case !oneOf(r.Emphasis, emphases):
+		return fmt.Errorf("unknown emphasis %q: choose one of %v", r.Emphasis, emphases[1:])
 	case math.IsNaN(r.Guidance) || math.IsInf(r.Guidance, 0):
 		return fmt.Errorf("guidance %g is not a number", r.Guidance)
 	case !(r.Rescale >= 0 && r.Rescale <= 1):
