@@ -197,6 +197,39 @@ func TestGenerateFolder(t *testing.T) {
 	}
 }
 
+// Every way to a picture makes a file that says how.
+func TestGenerateWays(t *testing.T) {
+	dir, out := model(t), filepath.Join(t.TempDir(), "x.png")
+	pictures := filepath.Join(filepath.Dir(dir), "pictures")
+	for _, test := range []struct {
+		name  string
+		flags []string
+		want  []string // of inspect's words
+	}{
+		{"init", []string{"--init", filepath.Join(pictures, "red.png"), "--strength", "0.5"}, []string{"Denoising strength: 0.5", "Size: 32x32"}},
+		{"mask", []string{"--init", filepath.Join(pictures, "red.png"), "--mask", filepath.Join(pictures, "green.png")},
+			[]string{"Denoising strength: 0.75", "Mask blur: 4"}},
+		{"part", []string{"--init", filepath.Join(pictures, "red.png"), "--mask", filepath.Join(pictures, "green.png"), "--only-masked", "--size", "16x16"}, []string{"Size: 16x16"}},
+		{"hires", []string{"--size", "16x16", "--hires", "1.5", "--hires-strength", "0.9", "--hires-upscaler", "latent"},
+			[]string{"Size: 16x16", "Hires upscale: 1.5", "Hires upscaler: Latent", "Denoising strength: 0.9"}},
+		{"variation", []string{"--size", "16x16", "--variation-seed", "8", "--variation-strength", "0.25"},
+			[]string{"Seed: 3", "Variation seed: 8", "Variation seed strength: 0.25"}},
+		{"others", []string{"--size", "16x16", "--guidance-rescale", "0.5", "--schedule", "sgm_uniform", "--tiling", "on", "--prompt", "(red:1.2) [square:circle:0.5]"},
+			[]string{"Guidance rescale: 0.5", "Schedule type: SGM Uniform", "(red:1.2)"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			succeed(t, append([]string{"generate", "--prompt", "a red square", "--model", dir, "--steps", "4", "--seed", "3",
+				"--device", "reference", "--precision", "f32", "--out", out}, test.flags...)...)
+			text := succeed(t, "inspect", out)
+			for _, want := range test.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("inspect does not say %q:\n%s", want, text)
+				}
+			}
+		})
+	}
+}
+
 func TestExitCodes(t *testing.T) {
 	dir := model(t)
 	empty := t.TempDir()
@@ -213,6 +246,7 @@ func TestExitCodes(t *testing.T) {
 	misspelt := filepath.Join(t.TempDir(), "recipe.toml")
 	write(t, misspelt, []byte("output = \"x\"\nstepz = 3\n"))
 
+	picture := filepath.Join(filepath.Dir(dir), "pictures", "red.png")
 	out := filepath.Join(t.TempDir(), "x.png")
 	gen := func(more ...string) []string {
 		return append([]string{"generate", "--prompt", "red", "--model", dir, "--device", "reference", "--steps", "1", "--size", "16x16", "--out", out}, more...)
@@ -243,6 +277,33 @@ func TestExitCodes(t *testing.T) {
 		{gen("--size", "16"), 2, "512x768"},
 		{gen("--size", "0x0"), 2, "512x768"},
 		{gen("--steps", "many"), 2, "steps"},
+		{gen("--schedule", "magic"), 1, "karras"},
+		{gen("--guidance-rescale", "2"), 1, "guidance rescale"},
+		{gen("--variation-strength", "2"), 1, "variation strength"},
+		{gen("--variation-seed", "2"), 2, "--variation-strength"},
+		{gen("--clip-skip", "-1"), 2, "clip-skip"},
+		{gen("--clip-skip", "99"), 1, "clip skip is 99"},
+		{gen("--vae", filepath.Join(empty, "none")), 1, "no such file"},
+		{gen("--vae", misspelt), 1, "autoencoder"},
+		{gen("--init", filepath.Join(empty, "none.png")), 1, "--init"},
+		{gen("--init", misspelt), 1, "not a PNG"},
+		{gen("--init", picture, "--strength", "0"), 2, "at most 1"},
+		{gen("--init", picture, "--strength", "1.5"), 2, "at most 1"},
+		{gen("--init", picture, "--strength", "0.5"), 1, "leaves none"},
+		{gen("--init", picture, "--hires", "2"), 2, "leave out"},
+		{gen("--init", picture, "--mask", misspelt), 1, "--mask"},
+		{gen("--init", picture, "--mask", picture, "--mask-padding", "3"), 2, "--only-masked"},
+		{gen("--strength", "0.5"), 2, "--init"},
+		{gen("--mask", picture), 2, "--init"},
+		{gen("--only-masked"), 2, "--mask"},
+		{gen("--hires", "large"), 2, "1024x1024"},
+		{gen("--hires", "0.5"), 2, "factor"},
+		{gen("--hires", "0x0"), 2, "--hires"},
+		{gen("--hires", "17x16"), 1, "multiples of 8"},
+		{gen("--hires", "2", "--hires-upscaler", "magic"), 1, "lanczos"},
+		{gen("--hires", "2", "--hires-strength", "2"), 2, "at most 1"},
+		{gen("--hires-steps", "2"), 2, "--hires"},
+		{gen("--tiling", "maybe"), 2, "auto"},
 		{gen("--colour", "red"), 2, "colour"},
 		{gen("red"), 2, "red"},
 		{[]string{"generate", "--out", out}, 2, "--prompt"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -21,17 +22,25 @@ const (
 func generate(ctx context.Context, args []string) error {
 	var req pipeline.Request
 	f := newFlags("generate")
-	f.StringVar(&req.Prompt, "prompt", "", "`TEXT`: what to paint")
+	f.StringVar(&req.Prompt, "prompt", "", "`TEXT`: what to paint; (word:1.2) weighs it, [a:b:0.5] changes it half way, <lora:name:0.8> takes a LoRA")
 	f.StringVar(&req.Negative, "negative", "", "`TEXT`: what to keep out of the picture")
-	model := f.String("model", pipeline.Builtin, "`DIR`: a diffusers model folder")
+	model := f.String("model", pipeline.Builtin, "`PATH`: a diffusers model folder, or a model in one file")
+	f.StringVar(&req.VAE, "vae", "", "`PATH`: an autoencoder in place of the model's own")
 	f.IntVar(&req.Steps, "steps", 20, "`N`: steps of the sampler")
 	f.Float64Var(&req.Guidance, "cfg", 0, fmt.Sprintf("`F`: guidance scale; 1 is none; without it %d with the built-in model, else %.1f", builtinGuidance, usualGuidance))
-	f.StringVar(&req.Sampler, "sampler", "ddim", "`NAME`: "+strings.Join(scheduler.SamplerNames(), ", "))
+	f.Float64Var(&req.Rescale, "guidance-rescale", 0, "`F`: share of guidance rescale, 0 to 1")
+	f.StringVar(&req.Sampler, "sampler", "", "`NAME`: "+strings.Join(scheduler.SamplerNames(), ", ")+"; without it the model's own")
+	f.StringVar(&req.Schedule, "schedule", "", "`NAME`: "+strings.Join(scheduleNames(), ", "))
 	f.Float64Var(&req.Eta, "eta", 0, "`F`: share of fresh noise, 0 to 1; without it the sampler's own")
 	f.Uint64Var(&req.Seed, "seed", 0, "`N`: seed of the first picture, one more for each further one; without it a random one")
+	f.Uint64Var(&req.VariationSeed, "variation-seed", 0, "`N`: seed to vary the picture by, one more for each further one; without it a random one")
+	f.Float64Var(&req.VariationStrength, "variation-strength", 0, "`F`: share of that seed's noise, 0 to 1")
 	f.StringVar(&req.RNG, "rng", "cpu", "`NAME`: draw noise as PyTorch does on cpu or nv")
-	size := f.String("size", "", "`WxH`: width and height in pixels; without it the size the model was trained on")
+	size := f.String("size", "", "`WxH`: width and height in pixels; without it that of --init, or the one the model was trained on")
 	f.IntVar(&req.Count, "count", 1, "`N`: how many pictures")
+	f.IntVar(&req.ClipSkip, "clip-skip", 0, "`N`: layer of the text encoder that is read, from the end: 1 is the last")
+	f.StringVar(&req.Embeddings, "embeddings-dir", "", "`DIR`: learned words (textual inversion), each called as its file")
+	more := addWays(f, &req)
 	device := f.String("device", "auto", "`NAME`: auto, host or reference")
 	precision := f.String("precision", "auto", "`NAME`: auto, f32 or bf16")
 	out := f.String("out", "", "`FILE|DIR`: a .png file, or a folder for numbered ones")
@@ -45,11 +54,16 @@ func generate(ctx context.Context, args []string) error {
 		return badUsage("generate: --out is missing: name a .png file or a folder")
 	case req.Count < 1:
 		return badUsage("generate: --count %d: at least 1 is needed", req.Count)
+	case req.ClipSkip < 0:
+		return badUsage("generate: --clip-skip %d: 1 is the last layer", req.ClipSkip)
 	}
 	if *size != "" {
 		if req.Width, req.Height, err = parseSize(*size); err != nil {
 			return err
 		}
+	}
+	if err := more.apply(f, &req); err != nil {
+		return err
 	}
 	if !f.given("cfg") {
 		req.Guidance = usualGuidance
@@ -59,6 +73,9 @@ func generate(ctx context.Context, args []string) error {
 	}
 	if !f.given("seed") {
 		req.Seed = uint64(rand.Uint32())
+	}
+	if !f.given("variation-seed") {
+		req.VariationSeed = uint64(rand.Uint32())
 	}
 	target, err := openOutput(*out, req.Count)
 	if err != nil {
@@ -73,15 +90,25 @@ func generate(ctx context.Context, args []string) error {
 	return paint(ctx, engine, *model, req, target)
 }
 
+func scheduleNames() (names []string) {
+	for _, s := range scheduler.Schedules() {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
 // paint makes the pictures one by one and saves each as soon as it is done.
 func paint(ctx context.Context, engine *pipeline.Engine, model string, req pipeline.Request, target *output) error {
 	count := req.Count
-	req.Count = 1
-	m := newMeter(count * req.Steps)
-	defer m.close()
+	var m *meter
+	defer func() { m.close() }()
 	start := time.Now()
+	rescued := 0 // blocks that were told of
 	for k := range count {
-		made, err := engine.Generate(ctx, model, req, func(p pipeline.Progress) {
+		made, err := engine.Generate(ctx, model, req.At(k), func(p pipeline.Progress) {
+			if m == nil {
+				m = newMeter(count * p.Steps)
+			}
 			done := k*p.Steps + p.Step
 			m.set(done, func() []string {
 				var which string
@@ -106,20 +133,29 @@ func paint(ctx context.Context, engine *pipeline.Engine, model string, req pipel
 			return err
 		}
 		m.close()
-		fmt.Printf("%s  (seed %d)\n", path, req.Seed)
-		req.Seed++
+		if blocks := made[0].Rescued; len(blocks) > rescued {
+			rescued = len(blocks)
+			fmt.Fprintf(os.Stderr, "numbers overflowed and were computed in float32: %s\n", strings.Join(blocks, ", "))
+		}
+		seed := fmt.Sprintf("seed %d", made[0].Seed)
+		if req.VariationStrength > 0 {
+			seed += fmt.Sprintf(", variation seed %d", req.At(k).VariationSeed)
+		}
+		fmt.Printf("%s  (%s)\n", path, seed)
 	}
 	return nil
 }
 
 // parseSize reads "512x768", width first.
-func parseSize(s string) (width, height int, err error) {
+func parseSize(s string) (width, height int, err error) { return parseSizeOf("size", s) }
+
+func parseSizeOf(name, s string) (width, height int, err error) {
 	w, h, ok := strings.Cut(strings.ToLower(s), "x")
 	width, err1 := strconv.Atoi(w)
 	height, err2 := strconv.Atoi(h)
 	// Nought would stand for the model's own size.
 	if !ok || err1 != nil || err2 != nil || width < 1 || height < 1 {
-		return 0, 0, badUsage("--size %q: want width x height in pixels, such as 512x768", s)
+		return 0, 0, badUsage("--%s %q: want width x height in pixels, such as 512x768", name, s)
 	}
 	return width, height, nil
 }
