@@ -3,8 +3,6 @@
 package ui
 
 import (
-	"context"
-	"errors"
 	"fmt"
 
 	"fyne.io/fyne/v2"
@@ -12,10 +10,10 @@ import (
 	"fyne.io/fyne/v2/theme"
 
 	"latent/app/gallery"
-	"latent/app/pictures"
 )
 
-// createPage turns a prompt into pictures.
+// createPage turns a prompt into pictures: Generate adds to the queue, and the
+// page shows what the queue is painting.
 type createPage struct {
 	content fyne.CanvasObject
 	win     *Window
@@ -27,113 +25,124 @@ type createPage struct {
 	status  *text
 	bar     *bar
 
-	generate, stop, save, reuse *button
+	generate, skip, stop, goOn, save, reuse, watch *button
 
-	cancel context.CancelFunc // set while pictures are being made
-	shown  *result            // the finished picture in the view
-	steps  coalesce[Progress]
+	shown  *result  // the finished picture that was picked last
+	pinned bool     // shown stays in the view while the next one is painted
+	last   Progress // of what runs
 }
 
 // footHeight is that of the line below the picture, whether or not it holds
 // buttons: the picture must not jump.
 const footHeight = 34
 
-// result is a finished picture of this session.
-type result struct {
-	Picture
-	path string // where the gallery keeps it; empty until then
-}
-
 func newCreatePage(w *Window) *createPage {
 	k := &w.keys
 	p := &createPage{win: w, form: newForm(k, w.engine, w.models), view: newView(w.post), notice: newNotice(k), bar: newBar()}
-	p.steps = coalesce[Progress]{post: w.post, show: p.progress, merge: func(older, newer Progress) Progress {
-		if newer.Preview == nil {
-			newer.Preview = older.Preview
-		}
-		return newer
-	}}
-	p.status = newText("", colorMuted, theme.SizeNameCaptionText)
+	p.status = newText("", colorMuted, theme.SizeNameCaptionText).short()
 	p.generate = newButton(k, "Generate", theme.NewColoredResource(icon("create"), theme.ColorNameForegroundOnPrimary), p.start).primary()
 	p.stop = newButton(k, "Cancel", theme.MediaStopIcon(), p.abort)
-	p.stop.Hide()
+	p.skip = newButton(k, "Skip", theme.MediaSkipNextIcon(), w.jobs.skip)
+	p.goOn = newButton(k, "Go on", theme.MediaPlayIcon(), func() { w.jobs.pause(false) })
+	p.watch = newButton(k, "Watch", theme.VisibilityIcon(), p.unpin)
 	p.save = newButton(k, "Save PNG…", theme.DocumentSaveIcon(), p.savePNG)
 	p.reuse = newButton(k, "Use its settings", theme.ContentUndoIcon(), p.reuseSettings)
-	p.strip = newStrip(p.pick)
+	p.strip = newStrip(p.pickByHand)
 	p.empty = emptyState(icon("create"), "Your picture appears here", "Ctrl+Enter makes one from the prompt, Esc stops")
 
-	act := fixedSize(0, 42, beside(nil, container.NewStack(p.generate, p.stop), fixedSize(72, 0, p.form.count)))
+	act := fixedSize(0, 42, beside(nil, p.generate, fixedSize(72, 0, p.form.count)))
 	controls := container.NewBorder(nil, stack(tight, p.notice, act), nil, nil, scrolled(p.form.content))
-	foot := fixedSize(0, footHeight, beside(nil, middle(stack(tight, p.status, p.bar)), row(tight, p.reuse, p.save)))
+	foot := fixedSize(0, footHeight, beside(nil, middle(stack(tight, p.status, p.bar)),
+		row(tight, p.reuse, p.save, p.watch, p.goOn, p.skip, p.stop)))
 	right := container.NewBorder(nil, stack(tight, foot, p.strip.content), nil, nil,
 		newPanel(colorStage, gap, container.NewStack(p.empty, p.view)))
 	p.content = sidebar(controls, right)
-	p.offer()
 	return p
 }
 
-// start makes the pictures that the form asks for.
+// start puts what the form asks for into the queue.
 func (p *createPage) start() {
-	if p.cancel != nil {
-		return
-	}
 	p.notice.clear()
 	if !p.form.locked {
 		p.form.setSeed(newSeed())
 	}
-	r, err := p.form.request()
+	r, count, err := p.form.request()
 	if err != nil {
 		p.notice.fail(err.Error())
 		return
 	}
 	r.Compute = p.win.settings.compute()
-	ctx, cancel := context.WithCancel(context.Background())
-	p.cancel = cancel
-	p.generate.Hide()
-	p.stop.Show()
-	p.bar.set(0, 1)
-	p.status.SetText("Starting …")
-	folder := p.win.settings.Output
-	go func() {
-		err := p.win.engine.Generate(ctx, r, func(pr Progress) {
-			p.steps.put(pr)
-			if pr.Picture != nil {
-				p.keep(*pr.Picture, folder)
-			}
-		})
-		p.win.post(func() { p.finished(err) })
-	}()
+	p.win.jobs.add(r, count)
 }
 
-// keep shows a finished picture and saves it into the gallery's folder. It runs
-// on the engine's goroutine.
-func (p *createPage) keep(pic Picture, folder string) {
-	r := &result{Picture: pic}
-	thumb := pictures.Fit(asRGBA(pic.Image), thumbPixels, thumbPixels)
-	p.win.post(func() {
-		p.strip.add(thumb, r)
-		p.pick(r)
-	})
-	path, err := saveNext(folder, pic)
-	p.win.post(func() {
-		if r.path = path; err != nil {
-			p.notice.fail(fmt.Sprintf("the picture could not be kept in %s: %v. Choose another folder on the Settings page, or press Save PNG", folder, err))
-			return
-		}
-		p.win.gallery.changed()
-	})
-}
-
-func (p *createPage) progress(pr Progress) {
-	if p.cancel == nil {
-		return
+// refresh shows what the queue is doing.
+func (p *createPage) refresh() {
+	q := p.win.jobs
+	runs, pins := q.running != nil, p.shown != nil && (q.running == nil || p.pinned)
+	show(p.stop, runs)
+	show(p.skip, runs && (q.running.Count > 1))
+	show(p.watch, runs && p.pinned)
+	show(p.save, pins)
+	show(p.reuse, pins && !runs)
+	show(p.goOn, !runs && q.paused && q.waits() > 0)
+	if !runs {
+		p.bar.rest()
+		p.last = Progress{}
 	}
-	p.bar.set((pr.Image-1)*pr.Steps+pr.Step, pr.Images*pr.Steps)
-	p.status.SetText(join(ofMany("Picture", pr.Image, pr.Images), ofMany("Step", pr.Step, max(pr.Steps, 2)), left(pr.Left)))
-	if pr.Preview != nil {
+	waiting := ""
+	if n := q.waits(); n > 0 {
+		waiting = plural(n, "job") + " waiting"
+		switch {
+		case q.waiting:
+			waiting += " until the training is done"
+		case q.paused && !runs:
+			waiting = "Queue paused, " + waiting
+		case q.paused:
+			waiting = "queue pauses, " + waiting
+		}
+	}
+	switch {
+	case runs && (q.removed || q.skipped):
+		p.status.SetText("Stopping …")
+	case runs && p.last.Steps == 0:
+		p.bar.set(0, 1)
+		p.status.SetText(join("Starting …", waiting))
+	case runs:
+		pr := p.last
+		p.bar.set((pr.Image-1)*pr.Steps+pr.Step, pr.Images*pr.Steps)
+		p.status.SetText(join(ofMany("Picture", pr.Image, pr.Images), ofMany("Step", pr.Step, max(pr.Steps, 2)), left(pr.Left), waiting))
+	case waiting != "":
+		p.status.SetText(waiting)
+	case p.shown != nil:
+		r := p.shown.Recipe
+		p.status.SetText(join(fmt.Sprintf("Seed %d", r.Seed), sizeText(r.Width, r.Height), plural(r.Steps, "step"), fmt.Sprintf("guidance %g", r.CFGScale)))
+	default:
+		p.status.SetText("")
+	}
+	if !runs && p.view.quick {
+		p.showPicked() // the preview is of a picture that nobody will finish
+	}
+}
+
+// progress shows how far the picture under way is.
+func (p *createPage) progress(_ *Job, pr Progress) {
+	p.last = pr
+	if pr.Preview != nil && !p.pinned {
 		p.empty.Hide()
 		p.view.preview(pr.Preview)
 	}
+	p.refresh()
+}
+
+// finished takes a picture that the queue has made.
+func (p *createPage) finished(r *result) {
+	p.strip.add(r.thumb, r)
+	if p.pinned {
+		p.strip.choose(p.shown)
+		return
+	}
+	p.shown = r
+	p.showPicked()
 }
 
 // ofMany is "Step 3 of 20", or nothing where there is but one.
@@ -144,60 +153,36 @@ func ofMany(what string, i, n int) string {
 	return fmt.Sprintf("%s %d of %d", what, i, n)
 }
 
-func (p *createPage) finished(err error) {
-	p.cancel()
-	p.cancel = nil
-	p.stop.Hide()
-	p.generate.Show()
-	p.bar.rest()
-	switch {
-	case errors.Is(err, context.Canceled):
-		p.status.SetText("Cancelled")
-	case err != nil:
-		p.status.SetText("")
-		p.notice.fail(err.Error())
-	default:
-		p.offer()
-		return
+// abort stops what runs, if anything does, and the pictures that its job still
+// had to make.
+func (p *createPage) abort() {
+	if j := p.win.jobs.running; j != nil {
+		p.win.jobs.remove(j)
 	}
-	// What the view shows now is a picture that nobody will finish.
-	if p.shown != nil {
-		p.view.show(p.shown.Image)
-	} else {
+}
+
+// pickByHand shows a finished picture, also while the next one is painted.
+func (p *createPage) pickByHand(r *result) {
+	p.shown = r
+	p.pinned = p.win.jobs.running != nil
+	p.showPicked()
+	p.refresh()
+}
+
+// unpin goes back to watching.
+func (p *createPage) unpin() {
+	p.pinned = false
+	p.refresh()
+}
+
+func (p *createPage) showPicked() {
+	if p.shown == nil {
 		p.view.show(nil)
 		p.empty.Show()
-	}
-}
-
-// abort stops what runs, if anything does.
-func (p *createPage) abort() {
-	if p.cancel != nil {
-		p.cancel()
-		p.status.SetText("Stopping …")
-	}
-}
-
-// pick shows a finished picture.
-func (p *createPage) pick(r *result) {
-	p.shown = r
-	p.empty.Hide()
-	p.view.show(r.Image)
-	p.offer()
-}
-
-// offer says what is shown and what can be done with it.
-func (p *createPage) offer() {
-	if p.shown == nil {
-		p.save.Hide()
-		p.reuse.Hide()
 		return
 	}
-	p.save.Show()
-	p.reuse.Show()
-	if p.cancel == nil {
-		r := p.shown.Recipe
-		p.status.SetText(join(fmt.Sprintf("Seed %d", r.Seed), sizeText(r.Width, r.Height), plural(r.Steps, "step"), fmt.Sprintf("guidance %g", r.CFGScale)))
-	}
+	p.empty.Hide()
+	p.view.show(p.shown.Image)
 }
 
 func (p *createPage) reuseSettings() {

@@ -21,9 +21,8 @@ type Engine interface {
 	Examples() []string           // prompts that suit the first model; at least one
 	Resumable(dir string) bool    // whether dir holds a training that can go on
 
-	// Generate paints the request's pictures and hands each over in the Progress
-	// that ends it.
-	Generate(ctx context.Context, r Request, progress func(Progress)) error
+	// Generate paints one picture.
+	Generate(ctx context.Context, r Request, progress func(Progress)) (Picture, error)
 	Train(ctx context.Context, r TrainRequest, progress func(TrainProgress)) error
 }
 
@@ -32,8 +31,8 @@ var ErrBusy = errors.New("the model is in use: stop the training or wait until i
 
 // Compute says on what an engine works.
 type Compute struct {
-	Device    string // one of Engine.Devices
-	Precision string // "auto", "f32", "bf16"
+	Device    string `toml:"device"`    // one of Engine.Devices
+	Precision string `toml:"precision"` // "auto", "f32", "bf16"
 }
 
 // Model is a text-to-image model to choose from.
@@ -49,14 +48,15 @@ type Model struct {
 // Request says what to paint.
 type Request struct {
 	Compute
-	Model            string
-	Prompt, Negative string
-	Steps            int
-	Guidance         float64 // classifier-free guidance scale; 1 is none
-	Sampler          string
-	Seed             int64 // of the first picture; picture k takes Seed+k
-	Width, Height    int   // pixels
-	Count            int
+	Model    string  `toml:"model"`
+	Prompt   string  `toml:"prompt"`
+	Negative string  `toml:"negative"`
+	Steps    int     `toml:"steps"`
+	Guidance float64 `toml:"guidance"` // classifier-free guidance scale; 1 is none
+	Sampler  string  `toml:"sampler"`
+	Seed     int64   `toml:"seed"`
+	Width    int     `toml:"width"` // pixels
+	Height   int     `toml:"height"`
 }
 
 // Picture is a finished picture and what made it.
@@ -65,13 +65,12 @@ type Picture struct {
 	Recipe gallery.Recipe
 }
 
-// Progress tells how far a Request is.
+// Progress tells how far a picture is.
 type Progress struct {
-	Image, Images int // which picture, from 1
-	Step, Steps   int // of that picture
-	Left          time.Duration
-	Preview       image.Image // the picture as it stands; may be nil
-	Picture       *Picture    // set when this one is finished
+	Image, Images int // which picture of its job, from 1; the queue fills it in
+	Step, Steps   int
+	Left          time.Duration // of the whole job; the queue fills it in
+	Preview       image.Image   // the picture as it stands; may be nil
 }
 
 // TrainRequest says what to learn.

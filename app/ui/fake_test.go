@@ -20,6 +20,7 @@ type fakeEngine struct {
 	err       error         // if set, every work ends with it at its first step
 	steps     atomic.Int64  // begun so far
 	resumable bool
+	busy      bool // as with somebody else's work
 }
 
 const fakeSize = 64
@@ -51,30 +52,26 @@ func (e *fakeEngine) wait(ctx context.Context, step int) error {
 	return nil
 }
 
-func (e *fakeEngine) Generate(ctx context.Context, r Request, progress func(Progress)) error {
-	start := time.Now()
-	for k := range r.Count {
-		seed := r.Seed + int64(k)
-		var img *image.NRGBA
-		for s := 1; s <= r.Steps; s++ {
-			if err := e.wait(ctx, s); err != nil {
-				return err
-			}
-			img = paint(r.Prompt, seed, r.Width, r.Height, 1-float64(s)/float64(r.Steps))
-			done := k*r.Steps + s
-			p := Progress{Image: k + 1, Images: r.Count, Step: s, Steps: r.Steps, Preview: img,
-				Left: time.Since(start) / time.Duration(done) * time.Duration(r.Count*r.Steps-done)}
-			if s == r.Steps {
-				p.Preview = nil
-				p.Picture = &Picture{Image: img, Recipe: gallery.Recipe{
-					Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Sampler: r.Sampler, CFGScale: r.Guidance,
-					Seed: seed, Width: r.Width, Height: r.Height, Model: "Sky",
-				}}
-			}
-			progress(p)
-		}
+func (e *fakeEngine) Generate(ctx context.Context, r Request, progress func(Progress)) (Picture, error) {
+	if e.busy {
+		return Picture{}, ErrBusy
 	}
-	return nil
+	var img *image.NRGBA
+	for s := 1; s <= r.Steps; s++ {
+		if err := e.wait(ctx, s); err != nil {
+			return Picture{}, err
+		}
+		img = paint(r.Prompt, r.Seed, r.Width, r.Height, 1-float64(s)/float64(r.Steps))
+		p := Progress{Step: s, Steps: r.Steps, Preview: img}
+		if s == r.Steps {
+			p.Preview = nil
+		}
+		progress(p)
+	}
+	return Picture{Image: img, Recipe: gallery.Recipe{
+		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Sampler: r.Sampler, CFGScale: r.Guidance,
+		Seed: r.Seed, Width: r.Width, Height: r.Height, Model: "Sky",
+	}}, nil
 }
 
 func (e *fakeEngine) Train(ctx context.Context, r TrainRequest, progress func(TrainProgress)) error {

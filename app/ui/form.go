@@ -121,29 +121,29 @@ func (f *form) setLock(locked bool) {
 	f.lock.Refresh()
 }
 
-// request reads the form. Its error says what to change.
-func (f *form) request() (Request, error) {
+// request reads the form: what to paint, and how often. Its error says what to
+// change.
+func (f *form) request() (r Request, count int, err error) {
 	m := f.chosen()
-	r := Request{Model: m.ID, Prompt: strings.TrimSpace(f.prompt.Text), Negative: strings.TrimSpace(f.negative.Text), Sampler: f.sampler.Selected}
+	r = Request{Model: m.ID, Prompt: strings.TrimSpace(f.prompt.Text), Negative: strings.TrimSpace(f.negative.Text), Sampler: f.sampler.Selected}
 	if r.Prompt == "" {
-		return r, errors.New("write a prompt first: say what the picture shall show")
+		return r, 0, errors.New("write a prompt first: say what the picture shall show")
 	}
 	steps, ok := f.steps.read()
 	if r.Steps = int(steps); !ok || float64(r.Steps) != steps {
-		return r, fmt.Errorf("steps %q: a whole number from 1 to %g is needed", f.steps.field.Text, f.steps.most)
+		return r, 0, fmt.Errorf("steps %q: a whole number from 1 to %g is needed", f.steps.field.Text, f.steps.most)
 	}
 	if r.Guidance, ok = f.guidance.read(); !ok {
-		return r, fmt.Errorf("guidance %q: a number from 1 to %g is needed", f.guidance.field.Text, f.guidance.most)
+		return r, 0, fmt.Errorf("guidance %q: a number from 1 to %g is needed", f.guidance.field.Text, f.guidance.most)
 	}
-	var err error
 	if r.Width, r.Height, err = parseSize(f.size.Text, m.Unit); err != nil {
-		return r, err
+		return r, 0, err
 	}
 	if r.Seed, err = strconv.ParseInt(strings.TrimSpace(f.seed.Text), 10, 64); err != nil || r.Seed < 0 {
-		return r, fmt.Errorf("seed %q: a whole number from 0 on is needed", f.seed.Text)
+		return r, 0, fmt.Errorf("seed %q: a whole number from 0 on is needed", f.seed.Text)
 	}
-	r.Count, err = strconv.Atoi(strings.TrimPrefix(f.count.Selected, "× "))
-	return r, err
+	count, err = strconv.Atoi(strings.TrimPrefix(f.count.Selected, "× "))
+	return r, count, err
 }
 
 // restore sets the form as a recipe says and returns what it could not match.

@@ -54,6 +54,7 @@ type text struct {
 	size  fyne.ThemeSizeName
 	style fyne.TextStyle
 	align fyne.TextAlign
+	cut   bool // to the room that there is, with an ellipsis; else the text asks for all of its own
 }
 
 func newText(s string, color fyne.ThemeColorName, size fyne.ThemeSizeName) *text {
@@ -68,6 +69,12 @@ func caption(s string) *text { return newText(s, colorMuted, theme.SizeNameCapti
 func heading(s string) *text {
 	t := newText(s, theme.ColorNameForeground, theme.SizeNameSubHeadingText)
 	t.style.Bold = true
+	return t
+}
+
+// short lets the text be cut off where there is no room for it.
+func (t *text) short() *text {
+	t.cut = true
 	return t
 }
 
@@ -99,7 +106,30 @@ func (r *textRenderer) apply() {
 
 func (r *textRenderer) Refresh() {
 	r.apply()
+	r.trim(r.t.Size())
 	r.line.Refresh()
+}
+
+func (r *textRenderer) MinSize() fyne.Size {
+	if r.t.cut {
+		return fyne.NewSize(0, r.line.MinSize().Height)
+	}
+	return r.WidgetRenderer.MinSize()
+}
+
+func (r *textRenderer) Layout(size fyne.Size) {
+	r.trim(size)
+	r.WidgetRenderer.Layout(size)
+}
+
+// trim makes the line what of the text fits.
+func (r *textRenderer) trim(size fyne.Size) {
+	if !r.t.cut {
+		return
+	}
+	r.line.Text = ellipsis(r.t.Text, func(s string) bool {
+		return fyne.MeasureText(s, r.line.TextSize, r.line.TextStyle).Width <= size.Width
+	})
 }
 
 func padded(pad float32, o fyne.CanvasObject) *fyne.Container {

@@ -3,6 +3,8 @@
 package ui
 
 import (
+	"strconv"
+
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/driver/desktop"
@@ -17,6 +19,7 @@ type navItem struct {
 	name            string
 	icon            fyne.Resource
 	chosen, hot, on bool // on: has the keyboard
+	badge           int  // how many wait there; 0 shows none
 	tapped          func()
 }
 
@@ -29,6 +32,14 @@ func newNavItem(k *keys, name string, icon fyne.Resource, tapped func()) *navIte
 func (n *navItem) choose(chosen bool) {
 	n.chosen = chosen
 	n.Refresh()
+}
+
+// count shows a number beside the icon; 0 shows none.
+func (n *navItem) count(badge int) {
+	if n.badge != badge {
+		n.badge = badge
+		n.Refresh()
+	}
 }
 
 func (n *navItem) Tapped(*fyne.PointEvent)        { n.tapped() }
@@ -51,6 +62,10 @@ func (n *navItem) TypedKey(e *fyne.KeyEvent) {
 func (n *navItem) CreateRenderer() fyne.WidgetRenderer {
 	r := &navRenderer{n: n, bg: canvas.NewRectangle(nil), icon: widget.NewIcon(n.icon), label: canvas.NewText(n.name, nil)}
 	r.bg.CornerRadius = radiusSmall
+	r.dot, r.number = canvas.NewRectangle(nil), canvas.NewText("", nil)
+	r.dot.CornerRadius = badgeHeight / 2
+	r.number.TextSize, r.number.Alignment = 10, fyne.TextAlignCenter
+	r.number.TextStyle.Bold = true
 	r.label.Alignment = fyne.TextAlignCenter
 	r.apply()
 	return r
@@ -61,7 +76,12 @@ type navRenderer struct {
 	bg    *canvas.Rectangle
 	icon  *widget.Icon
 	label *canvas.Text
+
+	dot    *canvas.Rectangle
+	number *canvas.Text
 }
+
+const badgeHeight = 16
 
 func (r *navRenderer) apply() {
 	tint, fill := colorMuted, fyne.ThemeColorName("")
@@ -82,6 +102,12 @@ func (r *navRenderer) apply() {
 	r.icon.SetResource(theme.NewColoredResource(r.n.icon, tint))
 	r.label.Color, r.label.TextSize = themed(tint), theme.Size(theme.SizeNameCaptionText)
 	r.label.TextStyle.Bold = r.n.chosen
+	r.dot.FillColor, r.number.Color = themed(theme.ColorNamePrimary), themed(theme.ColorNameForegroundOnPrimary)
+	r.dot.Hidden, r.number.Hidden = r.n.badge == 0, r.n.badge == 0
+	r.number.Text = strconv.Itoa(r.n.badge)
+	if r.n.badge > 99 {
+		r.number.Text = "99+"
+	}
 }
 
 func (r *navRenderer) Layout(s fyne.Size) {
@@ -93,15 +119,23 @@ func (r *navRenderer) Layout(s fyne.Size) {
 	r.icon.Move(fyne.NewPos((s.Width-side)/2, top))
 	r.label.Resize(fyne.NewSize(s.Width, h))
 	r.label.Move(fyne.NewPos(0, top+side+4))
+	w := max(r.number.MinSize().Width+8, badgeHeight)
+	r.dot.Resize(fyne.NewSize(w, badgeHeight))
+	r.dot.Move(fyne.NewPos(s.Width/2+7, top-4))
+	r.number.Resize(fyne.NewSize(w, badgeHeight))
+	r.number.Move(r.dot.Position())
 }
 
 func (r *navRenderer) MinSize() fyne.Size { return fyne.NewSize(72, 62) }
 func (r *navRenderer) Objects() []fyne.CanvasObject {
-	return []fyne.CanvasObject{r.bg, r.icon, r.label}
+	return []fyne.CanvasObject{r.bg, r.icon, r.label, r.dot, r.number}
 }
 func (r *navRenderer) Destroy() {}
 func (r *navRenderer) Refresh() {
 	r.apply()
 	r.bg.Refresh()
 	r.label.Refresh()
+	r.Layout(r.n.Size())
+	r.dot.Refresh()
+	r.number.Refresh()
 }

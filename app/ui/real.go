@@ -2,14 +2,12 @@ package ui
 
 import (
 	"context"
-
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/BurntSushi/toml"
 
@@ -144,41 +142,26 @@ func (l *Latent) Examples() []string {
 	}
 }
 
-// Generate paints one picture after another, so that each can be shown and kept
-// as soon as it is done.
-func (l *Latent) Generate(ctx context.Context, r Request, progress func(Progress)) error {
+// Generate paints a picture.
+func (l *Latent) Generate(ctx context.Context, r Request, progress func(Progress)) (Picture, error) {
 	if !l.mu.TryLock() {
-		return ErrBusy
+		return Picture{}, ErrBusy
 	}
 	defer l.mu.Unlock()
 	engine, err := l.start(r.Compute)
 	if err != nil {
-		return err
+		return Picture{}, err
 	}
-	req := pipeline.Request{
+	made, err := engine.Generate(ctx, r.Model, pipeline.Request{
 		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Guidance: r.Guidance, Sampler: r.Sampler,
-		Width: r.Width, Height: r.Height, Count: 1, Preview: max(1, r.Steps/10),
+		Seed: uint64(r.Seed), Width: r.Width, Height: r.Height, Count: 1, Preview: max(1, r.Steps/10),
+	}, func(p pipeline.Progress) {
+		progress(Progress{Step: p.Step, Steps: p.Steps, Preview: p.Preview})
+	})
+	if err != nil {
+		return Picture{}, err
 	}
-	var begun time.Time // of the first stage: the model is open by then
-	for k := range r.Count {
-		req.Seed = uint64(r.Seed) + uint64(k)
-		made, err := engine.Generate(ctx, r.Model, req, func(p pipeline.Progress) {
-			done, all := k*p.Steps+p.Step, r.Count*p.Steps
-			out := Progress{Image: k + 1, Images: r.Count, Step: p.Step, Steps: p.Steps, Preview: p.Preview}
-			if begun.IsZero() {
-				begun = time.Now()
-			} else if done > 0 {
-				out.Left = time.Since(begun) / time.Duration(done) * time.Duration(all-done)
-			}
-			progress(out)
-		})
-		if err != nil {
-			return err
-		}
-		progress(Progress{Image: k + 1, Images: r.Count, Step: r.Steps, Steps: r.Steps,
-			Picture: &Picture{Image: made[0].Image, Recipe: made[0].Recipe}})
-	}
-	return nil
+	return Picture{Image: made[0].Image, Recipe: made[0].Recipe}, nil
 }
 
 // recipeFile is the training's recipe inside its output folder: it goes on with

@@ -99,8 +99,8 @@ func TestRealEngine(t *testing.T) {
 		t.Errorf("a training beside it gave %v, want ErrBusy", err)
 	}
 	w.escape()
-	q.until(t, "it has stopped", func() bool { return w.create.cancel == nil })
-	if w.create.shown != first || w.create.status.Text != "Cancelled" {
+	q.until(t, "it has stopped", idle(w))
+	if w.create.shown != first {
 		t.Errorf("after Esc, status is %q: %s", w.create.status.Text, w.create.notice.message.Text)
 	}
 

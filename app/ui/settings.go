@@ -34,18 +34,10 @@ func (s Settings) compute() Compute { return Compute{s.Device, s.Precision} }
 
 // defaultSettings are those of a first start.
 func defaultSettings() Settings {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		home = "."
-	}
-	data := os.Getenv("XDG_DATA_HOME")
-	if data == "" {
-		data = filepath.Join(home, ".local", "share")
-	}
 	return Settings{
 		Device: "auto", Precision: "auto", Theme: "dark",
-		Output: filepath.Join(home, "Pictures", "Latent"),
-		Models: filepath.Join(data, "latent", "models"),
+		Output: xdg("", "Pictures", "Latent"),
+		Models: filepath.Join(xdg("XDG_DATA_HOME", ".local", "share"), "latent", "models"),
 	}
 }
 
@@ -72,7 +64,7 @@ func loadSettings(path string) (Settings, string) {
 	}
 	md, err := toml.Decode(string(data), &s)
 	if err != nil {
-		return defaultSettings(), setAside(path, reason(err))
+		return defaultSettings(), setAside(path, "the settings file", reason(err)) + ", and the defaults are used"
 	}
 	var notes []string
 	if unknown := md.Undecoded(); len(unknown) > 0 {
@@ -116,7 +108,7 @@ func reason(err error) string {
 }
 
 // setAside renames a file that makes no sense and says so.
-func setAside(path, why string) string {
+func setAside(path, what, why string) string {
 	base := strings.TrimSuffix(path, ".toml")
 	for i := 1; ; i++ {
 		aside := base + ".broken.toml"
@@ -132,9 +124,9 @@ func setAside(path, why string) string {
 			err = os.Remove(path)
 		}
 		if err != nil {
-			return fmt.Sprintf("%s is broken (%s) and could not be set aside, so the defaults are used: %v", path, why, err)
+			return fmt.Sprintf("%s is broken (%s) and could not be set aside (%v)", path, why, plainReason(err))
 		}
-		return fmt.Sprintf("the settings file is broken (%s): it is kept as %s, and the defaults are used", why, aside)
+		return fmt.Sprintf("%s is broken (%s): it is kept as %s", what, why, aside)
 	}
 }
 

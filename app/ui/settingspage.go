@@ -64,14 +64,14 @@ func newSettingsPage(w *Window) *settingsPage {
 		field("Precision", "bf16 is faster, f32 more exact", pick(precisions, []string{"Automatic", "bf16", "f32"}, &s.Precision, nothing)),
 		field("Pictures folder", "Where finished pictures go", folder(&s.Output, func() { w.gallery.changed() })),
 		field("Models folder", "Where trained models go", folder(&s.Models, w.readModels)),
-		caption("Kept in "+w.settingsPath),
+		caption("Kept in "+w.places.settings),
 	))))
 	return p
 }
 
 func (p *settingsPage) save() {
 	p.notice.clear()
-	path, s := p.win.settingsPath, p.win.settings
+	path, s := p.win.places.settings, p.win.settings
 	if err := saveSettings(path, s); err != nil {
 		p.notice.fail(err.Error())
 	}

@@ -23,19 +23,19 @@ const (
 )
 
 // strip shows the latest pictures small, the newest first. Tapping one picks it.
-type strip[T any] struct {
+type strip[T comparable] struct {
 	content *container.Scroll
 	box     *fyne.Container
 	items   []stripItem[T]
 	picked  func(T)
 }
 
-type stripItem[T any] struct {
+type stripItem[T comparable] struct {
 	tile  *tile
 	value T
 }
 
-func newStrip[T any](picked func(T)) *strip[T] {
+func newStrip[T comparable](picked func(T)) *strip[T] {
 	s := &strip[T]{box: container.New(layout.NewCustomPaddedHBoxLayout(tight)), picked: picked}
 	s.content = container.NewHScroll(s.box)
 	s.content.SetMinSize(fyne.NewSize(0, stripSide+8))
@@ -61,6 +61,13 @@ func (s *strip[T]) add(thumb image.Image, value T) {
 func (s *strip[T]) mark(t *tile) {
 	for _, it := range s.items {
 		it.tile.choose(it.tile == t)
+	}
+}
+
+// choose marks the picture of a value.
+func (s *strip[T]) choose(value T) {
+	for _, it := range s.items {
+		it.tile.choose(it.value == value)
 	}
 }
 

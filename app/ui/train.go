@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -35,7 +36,7 @@ type trainPage struct {
 	status                             *text
 	bar                                *bar
 	lossStat, stepStat, speedStat, eta *text
-	samples                            *strip[Picture]
+	samples                            *strip[image.Image]
 	sampleBox                          fyne.CanvasObject
 
 	cancel context.CancelFunc // set while a training runs
@@ -269,7 +270,7 @@ func (p *trainPage) progress(n trainNews) {
 	}
 	for _, img := range n.Samples {
 		p.sampleBox.Show()
-		p.samples.add(pictures.Fit(asRGBA(img), thumbPixels, thumbPixels), Picture{Image: img})
+		p.samples.add(pictures.Fit(asRGBA(img), thumbPixels, thumbPixels), img)
 	}
 }
 
@@ -277,9 +278,10 @@ func (p *trainPage) finished(r TrainRequest, err error) {
 	p.cancel()
 	p.cancel = nil
 	if p.win.quitting {
-		p.win.Close()
+		p.win.leave()
 		return
 	}
+	p.win.jobs.free()
 	p.stop.Hide()
 	p.start.Show()
 	p.bar.rest()
@@ -298,4 +300,4 @@ func (p *trainPage) finished(r TrainRequest, err error) {
 }
 
 // showSample shows a sample picture in full, over the window.
-func (p *trainPage) showSample(s Picture) { p.win.enlarge(s.Image) }
+func (p *trainPage) showSample(img image.Image) { p.win.enlarge(img) }

@@ -15,6 +15,7 @@ import (
 	"fyne.io/fyne/v2/driver/desktop"
 	"fyne.io/fyne/v2/storage"
 	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
 
 	"latent/app/gallery"
 )
@@ -22,6 +23,7 @@ import (
 // The pages, in the order of the rail.
 const (
 	pageCreate = iota
+	pageQueue
 	pageGallery
 	pageTrain
 	pageSettings
@@ -34,11 +36,14 @@ type Window struct {
 	post   poster
 	keys   keys
 
-	models       []Model
-	settings     Settings
-	settingsPath string
+	models   []Model
+	settings Settings
+	places   places
+	keeper   *keeper
+	jobs     *jobs
 
 	create  *createPage
+	queue   *queuePage
 	gallery *galleryPage
 	train   *trainPage
 	prefs   *settingsPage
@@ -47,43 +52,57 @@ type Window struct {
 	page    int
 
 	quitting bool // as soon as the training has stopped
+	gone     bool
 }
 
-// New builds the window over an engine; Show brings it up. Settings are read
-// from and kept in the desktop's configuration folder.
+// New builds the window over an engine; Show brings it up. Settings, queue and
+// thumbnails are kept in the desktop's folders for such things.
 func New(app fyne.App, e Engine) (*Window, error) {
-	path, err := settingsPath()
+	places, err := userPlaces()
 	if err != nil {
 		return nil, err
 	}
-	return newWindow(app, e, path, postToWindow), nil
+	return newWindow(app, e, places, postToWindow), nil
 }
 
-func newWindow(app fyne.App, e Engine, settings string, post poster) *Window {
-	w := &Window{engine: e, post: post, settingsPath: settings}
-	var message string
-	w.settings, message = loadSettings(settings)
+func newWindow(app fyne.App, e Engine, at places, post poster) *Window {
+	w := &Window{engine: e, post: post, places: at}
+	var messages [2]string
+	w.settings, messages[0] = loadSettings(at.settings)
 	app.Settings().SetTheme(newLook(w.settings.Theme))
 	w.models = e.Models(w.settings.Models)
 	w.Window = app.NewWindow("Latent")
 	w.keys.escape = w.escape
+	w.keeper = newKeeper(func(path string, err error) {
+		w.post(func() { w.create.notice.fail(fmt.Sprintf("%s could not be kept: %v", path, plainReason(err))) })
+	})
+	w.jobs, messages[1] = newJobs(e, post, w.keeper, filepath.Join(at.state, "queue"))
+	w.jobs.output = func() string { return w.settings.Output }
 
 	w.create = newCreatePage(w)
+	w.queue = newQueuePage(w)
 	w.gallery = newGalleryPage(w)
 	w.train = newTrainPage(w)
 	w.prefs = newSettingsPage(w)
-	if message != "" {
-		w.create.notice.tell(message)
-		w.prefs.notice.tell(message)
+	if m := messages[0]; m != "" {
+		w.prefs.notice.tell(m)
 	}
-	w.pages = []fyne.CanvasObject{w.create.content, w.gallery.content, w.train.content, w.prefs.content}
+	if m := joinNotes(messages[:]...); m != "" {
+		w.create.notice.tell(m)
+	}
+	w.jobs.changed = w.queueChanged
+	w.jobs.progress = func(j *Job, p Progress) { w.create.progress(j, p); w.queue.progress(j, p) }
+	w.jobs.finished = func(_ *Job, r *result) { w.create.finished(r); w.gallery.changed() }
+	w.jobs.failed = func(_ *Job, message string) { w.create.notice.fail(message) }
+	w.jobs.measured = func(Request, Work) {}
+	w.pages = []fyne.CanvasObject{w.create.content, w.queue.content, w.gallery.content, w.train.content, w.prefs.content}
 	for i, n := range []struct {
 		name string
 		icon fyne.Resource
-	}{{"Create", icon("create")}, {"Gallery", icon("gallery")}, {"Train", icon("train")}, {"Settings", theme.SettingsIcon()}} {
+	}{{"Create", icon("create")}, {"Queue", icon("queue")}, {"Gallery", icon("gallery")}, {"Train", icon("train")}, {"Settings", theme.SettingsIcon()}} {
 		w.rail = append(w.rail, newNavItem(&w.keys, n.name, n.icon, func() { w.show(i) }))
 	}
-	top := stack(tight, w.rail[pageCreate], w.rail[pageGallery], w.rail[pageTrain])
+	top := stack(tight, w.rail[pageCreate], w.rail[pageQueue], w.rail[pageGallery], w.rail[pageTrain])
 	rail := container.NewBorder(top, w.rail[pageSettings], nil, nil)
 	w.SetContent(padded(tight, container.NewBorder(nil, nil, container.New(&insets{right: tight}, rail), nil, container.NewStack(w.pages...))))
 	w.SetMainMenu(w.menu())
@@ -92,8 +111,38 @@ func newWindow(app fyne.App, e Engine, settings string, post poster) *Window {
 	w.Canvas().SetOnTypedKey(func(e *fyne.KeyEvent) { w.keys.took(e) })
 	w.SetOnDropped(func(_ fyne.Position, uris []fyne.URI) { w.dropped(uris) })
 	w.SetCloseIntercept(w.close)
+	w.queueChanged()
 	w.show(pageCreate)
 	return w
+}
+
+// queueChanged shows what the queue holds and does wherever it is shown.
+func (w *Window) queueChanged() {
+	w.create.refresh()
+	w.queue.refresh()
+	w.rail[pageQueue].count(len(w.jobs.list))
+}
+
+// modelName is what a person calls a model.
+func (w *Window) modelName(id string) string {
+	for _, m := range w.models {
+		if m.ID == id {
+			return m.Name
+		}
+	}
+	return filepath.Base(id)
+}
+
+// confirm asks before something is destroyed.
+func (w *Window) confirm(title, text, verb string, do func()) {
+	d := dialog.NewConfirm(title, text, func(yes bool) {
+		if yes {
+			do()
+		}
+	}, w)
+	d.SetConfirmText(verb)
+	d.SetConfirmImportance(widget.DangerImportance)
+	d.Show()
 }
 
 // show brings up a page.
@@ -135,14 +184,17 @@ func (w *Window) menu() *fyne.MainMenu {
 		fyne.NewMenu("Picture",
 			item("Generate", fyne.KeyReturn, func() { w.show(pageCreate); w.create.start() }),
 			item("Cancel (Esc)", "", w.create.abort),
+			item("Skip this picture", fyne.KeyK, w.jobs.skip),
+			item("Pause the queue, or go on", fyne.KeyP, func() { w.jobs.pause(!w.jobs.paused) }),
 			fyne.NewMenuItemSeparator(),
 			item("Another idea", fyne.KeyI, func() { w.show(pageCreate); w.create.form.nextExample() }),
 			item("Use the picture's settings", fyne.KeyR, w.create.reuseSettings)),
 		fyne.NewMenu("View",
 			item("Create", fyne.Key1, func() { w.show(pageCreate) }),
-			item("Gallery", fyne.Key2, func() { w.show(pageGallery) }),
-			item("Train", fyne.Key3, func() { w.show(pageTrain) }),
-			item("Settings", fyne.Key4, func() { w.show(pageSettings) })))
+			item("Queue", fyne.Key2, func() { w.show(pageQueue) }),
+			item("Gallery", fyne.Key3, func() { w.show(pageGallery) }),
+			item("Train", fyne.Key4, func() { w.show(pageTrain) }),
+			item("Settings", fyne.Key5, func() { w.show(pageSettings) })))
 }
 
 // escape stops what the page in view is doing.
@@ -256,17 +308,25 @@ func (w *Window) applyTheme() {
 	fyne.CurrentApp().Settings().SetTheme(newLook(w.settings.Theme))
 }
 
-// close asks before it ends work that would be lost.
+// close asks before it ends work that would be lost. The queue stays on the disk.
 func (w *Window) close() {
 	if w.train.cancel == nil {
-		w.create.abort()
-		w.Close()
+		w.leave()
 		return
 	}
-	dialog.ShowConfirm("A training is running", "Stop it and quit? What was learned up to now is kept.", func(yes bool) {
-		if yes {
-			w.quitting = true
-			w.train.abort()
-		}
-	}, w)
+	w.confirm("A training is running", "Stop it and quit? What was learned up to now is kept.", "Stop and quit", func() {
+		w.quitting = true
+		w.train.abort()
+	})
+}
+
+// leave ends the window once all is on the disk.
+func (w *Window) leave() {
+	if w.gone {
+		return
+	}
+	w.gone = true
+	w.jobs.quit()
+	w.keeper.flush()
+	w.Close()
 }

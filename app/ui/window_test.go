@@ -43,24 +43,28 @@ func (q queue) until(t *testing.T, what string, done func() bool) {
 // open returns a window over e, whose folders and settings are temporary.
 func open(t *testing.T, e Engine) (*Window, queue) {
 	t.Helper()
-	dir := t.TempDir()
-	settings := filepath.Join(dir, "config", "settings.toml")
+	return openIn(t, e, t.TempDir())
+}
+
+// openIn returns a window whose folders and settings are in dir, as those of a
+// program that is started again.
+func openIn(t *testing.T, e Engine, dir string) (*Window, queue) {
+	t.Helper()
+	at := places{settings: filepath.Join(dir, "config", "settings.toml"), state: filepath.Join(dir, "state"), cache: filepath.Join(dir, "cache"), trash: filepath.Join(dir, "trash")}
 	s := defaultSettings()
 	s.Output, s.Models = filepath.Join(dir, "pictures"), filepath.Join(dir, "models")
-	if err := saveSettings(settings, s); err != nil {
+	if err := saveSettings(at.settings, s); err != nil {
 		t.Fatal(err)
 	}
 	q := make(queue, 10000)
-	w := newWindow(test.NewTempApp(t), e, settings, q.post)
-	t.Cleanup(w.Close)
+	w := newWindow(test.NewTempApp(t), e, at, q.post)
+	t.Cleanup(func() { w.leave() })
 	return w, q
 }
 
-// idle tells whether the last picture is finished and kept.
+// idle tells whether all pictures are finished and kept.
 func idle(w *Window) func() bool {
-	return func() bool {
-		return w.create.cancel == nil && (w.create.shown == nil || w.create.shown.path != "")
-	}
+	return func() bool { return w.jobs.running == nil && w.jobs.waits() == 0 }
 }
 
 func TestGenerate(t *testing.T) {
@@ -73,8 +77,8 @@ func TestGenerate(t *testing.T) {
 	p.form.steps.set(5)
 	p.form.count.SetSelected("× 2")
 	test.Tap(p.generate)
-	if p.generate.Visible() || !p.stop.Visible() {
-		t.Error("while pictures are made, Cancel must stand in place of Generate")
+	if !p.generate.Visible() || !p.stop.Visible() || !p.skip.Visible() || p.save.Visible() {
+		t.Error("while pictures are made, they can be cancelled and skipped, and others asked for")
 	}
 	previews := 0
 	q.until(t, "both pictures are kept", func() bool {
@@ -86,8 +90,8 @@ func TestGenerate(t *testing.T) {
 	if previews == 0 {
 		t.Error("no preview was shown")
 	}
-	if !p.generate.Visible() || p.stop.Visible() || !p.save.Visible() {
-		t.Error("at the end, Generate and Save must be there again")
+	if p.stop.Visible() || p.skip.Visible() || !p.save.Visible() {
+		t.Error("at the end, Save must be there instead of Cancel")
 	}
 	list, err := gallery.List(w.settings.Output)
 	if err != nil || len(list) != 2 {
@@ -127,12 +131,12 @@ func TestCancel(t *testing.T) {
 	q.until(t, "the third step", func() bool { return e.steps.Load() >= 3 })
 	before := e.steps.Load()
 	p.form.prompt.TypedKey(&fyne.KeyEvent{Name: fyne.KeyEscape})
-	q.until(t, "it has stopped", func() bool { return p.cancel == nil })
+	q.until(t, "it has stopped", idle(w))
 	if extra := e.steps.Load() - before; extra > 1 {
 		t.Errorf("%d steps were begun after Esc, want at most 1", extra)
 	}
-	if p.status.Text != "Cancelled" || p.notice.Visible() {
-		t.Errorf("status %q, notice %q: cancelling is no failure", p.status.Text, p.notice.message.Text)
+	if p.status.Text != "" || p.notice.Visible() || len(w.jobs.list) != 0 {
+		t.Errorf("status %q, notice %q, %d jobs: cancelling is no failure, and takes the job away", p.status.Text, p.notice.message.Text, len(w.jobs.list))
 	}
 	if !p.empty.Visible() || p.view.source != nil {
 		t.Error("the half-made picture must go")
@@ -175,14 +179,14 @@ func TestKeyboard(t *testing.T) {
 		}
 		t.Fatalf("no menu item has Ctrl+%s", key)
 	}
-	for i, key := range []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4} {
+	for i, key := range []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4, fyne.Key5} {
 		press(key)
 		if w.page != i || !w.pages[i].Visible() {
 			t.Errorf("Ctrl+%s must show page %d", key, i)
 		}
 	}
 	press(fyne.KeyReturn)
-	if w.page != pageCreate || w.create.cancel == nil {
+	if w.page != pageCreate || w.jobs.running == nil {
 		t.Error("Ctrl+Enter must generate, from any page")
 	}
 	q.until(t, "the picture is kept", idle(w))
@@ -193,7 +197,7 @@ func TestErrors(t *testing.T) {
 	w, q := open(t, e)
 	p := w.create
 	p.start()
-	q.until(t, "the failure is told", func() bool { return p.cancel == nil })
+	q.until(t, "the failure is told", func() bool { return w.jobs.running == nil })
 	if got := p.notice.message.Text; !p.notice.Visible() || got != "The model is broken: choose another." {
 		t.Errorf("notice says %q", got)
 	}
@@ -211,12 +215,23 @@ func TestUnwritableFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.create.start()
-	q.until(t, "the failure is told", func() bool { return w.create.cancel == nil && w.create.notice.Visible() })
+	q.until(t, "the failure is told", func() bool { return w.jobs.running == nil && w.create.notice.Visible() })
 	if got := w.create.notice.message.Text; !strings.Contains(got, w.settings.Output) || !strings.Contains(got, "Save PNG") {
 		t.Errorf("notice %q must name the folder and say what to do", got)
 	}
 	if w.create.shown == nil {
 		t.Error("the picture must stay on the screen")
+	}
+	if len(w.jobs.list) != 1 || w.jobs.list[0].Made != 0 || !w.jobs.paused {
+		t.Error("the job must wait until its picture can be kept")
+	}
+	if err := os.Remove(w.settings.Output); err != nil {
+		t.Fatal(err)
+	}
+	w.jobs.pause(false)
+	q.until(t, "it is made once more", idle(w))
+	if list, err := gallery.List(w.settings.Output); err != nil || len(list) != 1 {
+		t.Errorf("%d pictures (%v) are kept", len(list), err)
 	}
 }
 
@@ -238,7 +253,7 @@ func TestFormErrors(t *testing.T) {
 			f.setLock(true)
 			c.spoil(f)
 			w.create.start()
-			if w.create.cancel != nil {
+			if len(w.jobs.list) > 0 {
 				t.Fatal("it started all the same")
 			}
 			if got := w.create.notice.message.Text; !strings.Contains(strings.ToLower(got), c.want) {
@@ -271,12 +286,12 @@ func TestRestoreAndDrop(t *testing.T) {
 	w.dropped([]fyne.URI{storage.NewFileURI(path)})
 	q.until(t, "the settings are restored", func() bool { return w.page == pageCreate })
 	f := w.create.form
-	req, err := f.request()
+	req, count, err := f.request()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Request{Model: "large-sky", Prompt: "a cat", Negative: "a dog", Steps: 33, Sampler: "DDIM", Guidance: 6.5, Seed: 99, Width: 96, Height: 64, Count: 1}
-	if req != want {
+	want := Request{Model: "large-sky", Prompt: "a cat", Negative: "a dog", Steps: 33, Sampler: "DDIM", Guidance: 6.5, Seed: 99, Width: 96, Height: 64}
+	if req != want || count != 1 {
 		t.Errorf("request\n%+v, want\n%+v", req, want)
 	}
 	if got := w.create.notice.message.Text; !strings.Contains(got, "sampler Euler a") {

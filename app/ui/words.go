@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"sort"
 	"strings"
 	"time"
 	"unicode"
@@ -49,6 +50,11 @@ func join(parts ...string) string {
 	return strings.Join(out, "  ·  ")
 }
 
+// joinNotes makes one message of those that are not empty.
+func joinNotes(notes ...string) string {
+	return strings.ReplaceAll(join(notes...), "  ·  ", "; ")
+}
+
 // plural is "1 picture" or "3 pictures".
 func plural(n int, noun string) string {
 	if n == 1 {
@@ -66,3 +72,16 @@ func indexFold(list []string, s string) int {
 	}
 	return -1
 }
+
+// ellipsis is s, or as much of its beginning as fits with … behind it.
+func ellipsis(s string, fits func(string) bool) string {
+	if s == "" || fits(s) {
+		return s
+	}
+	runes := []rune(s)
+	n := sort.Search(len(runes), func(n int) bool { return !fits(string(runes[:n+1]) + "…") })
+	return strings.TrimRight(string(runes[:n]), " ") + "…"
+}
+
+// oneLine is s without line breaks.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

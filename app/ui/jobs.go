@@ -1,0 +1,275 @@
+//go:build !headless
+
+package ui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"latent/app/pictures"
+)
+
+// jobs is the queue at work: it paints one picture of one job after another. All
+// of it happens on the window's goroutine but the painting.
+type jobs struct {
+	engine Engine
+	post   poster
+	keeper *keeper
+	dir    string
+	output func() string // the folder that finished pictures go to
+
+	// What the pages want to know, all on the window's goroutine.
+	changed  func()               // the list, or what runs
+	progress func(*Job, Progress) // coalesced
+	finished func(*Job, *result)  // a picture, kept unless its path is empty
+	failed   func(*Job, string)   // in words a person can act on
+	measured func(Request, Work)  // how long a picture took
+
+	list    []*Job
+	paused  bool // nothing new begins
+	waiting bool // until somebody else has done with the engine
+	running *Job
+	cancel  context.CancelFunc
+	skipped bool // what runs shall end, and its job go on with its next picture
+	removed bool // what runs shall end with its job
+	steps   coalesce[jobProgress]
+}
+
+type jobProgress struct {
+	job *Job
+	Progress
+}
+
+// Work is how long a picture took.
+type Work struct {
+	Setup time.Duration // until the first step was done
+	Steps time.Duration // all others
+	Count int           // of the others
+}
+
+// result is a finished picture of this session.
+type result struct {
+	Picture
+	thumb image.Image
+	path  string // where the gallery keeps it; empty: nowhere
+}
+
+func newJobs(e Engine, post poster, k *keeper, dir string) (*jobs, string) {
+	q := &jobs{engine: e, post: post, keeper: k, dir: dir}
+	var message string
+	q.list, message = readJobs(dir)
+	// Whoever comes back decides what goes on.
+	q.paused = len(q.list) > 0
+	q.steps = coalesce[jobProgress]{post: post, show: func(p jobProgress) {
+		if q.running == p.job && q.running != nil {
+			q.progress(p.job, p.Progress)
+		}
+	}, merge: func(older, newer jobProgress) jobProgress {
+		if newer.Preview == nil && older.job == newer.job {
+			newer.Preview = older.Preview
+		}
+		return newer
+	}}
+	return q, message
+}
+
+func (q *jobs) save(j *Job) { q.keeper.put(filepath.Join(q.dir, j.name), j.encode()) }
+
+// add puts a request at the queue's end.
+func (q *jobs) add(r Request, count int) *Job {
+	j := &Job{Request: r, Count: count, name: newJobName()}
+	if n := len(q.list); n > 0 {
+		j.Rank = q.list[n-1].Rank + 1
+	}
+	q.list = append(q.list, j)
+	q.save(j)
+	q.next()
+	return j
+}
+
+// remove takes a job out. If it runs, it ends within a step.
+func (q *jobs) remove(j *Job) {
+	if j == q.running {
+		q.removed = true
+		q.cancel()
+		q.changed()
+		return
+	}
+	q.drop(j)
+	q.changed()
+}
+
+func (q *jobs) drop(j *Job) {
+	q.list = slices.DeleteFunc(q.list, func(o *Job) bool { return o == j })
+	q.keeper.put(filepath.Join(q.dir, j.name), nil)
+}
+
+// skip ends the picture under way; its job goes on with the next one.
+func (q *jobs) skip() {
+	if q.running != nil {
+		q.skipped = true
+		q.cancel()
+	}
+}
+
+// hold keeps a job from being begun, or lets it go.
+func (q *jobs) hold(j *Job, held bool) {
+	j.Held, j.Problem = held, ""
+	q.save(j)
+	q.next()
+}
+
+// pause keeps all jobs from being begun; the picture under way is finished.
+func (q *jobs) pause(paused bool) {
+	q.paused = paused
+	q.next()
+}
+
+// move brings a job to another place in the list.
+func (q *jobs) move(j *Job, to int) {
+	from := slices.Index(q.list, j)
+	to = min(max(to, 0), len(q.list)-1)
+	if from < 0 || from == to {
+		return
+	}
+	q.list = slices.Insert(slices.Delete(q.list, from, from+1), to, j)
+	switch {
+	case to == 0:
+		j.Rank = q.list[1].Rank - 1
+	case to == len(q.list)-1:
+		j.Rank = q.list[to-1].Rank + 1
+	default:
+		low, high := q.list[to-1].Rank, q.list[to+1].Rank
+		if j.Rank = low + (high-low)/2; j.Rank <= low || j.Rank >= high {
+			// No number fits between the two any more: number all anew.
+			for i, o := range q.list {
+				o.Rank = float64(i)
+				q.save(o)
+			}
+		}
+	}
+	q.save(j)
+	q.changed()
+}
+
+// waits counts the jobs that will run without anybody's doing.
+func (q *jobs) waits() (n int) {
+	for _, j := range q.list {
+		if !j.Held && j != q.running {
+			n++
+		}
+	}
+	return n
+}
+
+// next begins what is to be done, if nothing is under way.
+func (q *jobs) next() {
+	defer q.changed()
+	if q.running != nil || q.paused || q.waiting {
+		return
+	}
+	i := slices.IndexFunc(q.list, func(j *Job) bool { return !j.Held })
+	if i < 0 {
+		return
+	}
+	j := q.list[i]
+	ctx, cancel := context.WithCancel(context.Background())
+	q.running, q.cancel, q.skipped, q.removed = j, cancel, false, false
+	j.Begun = true
+	q.save(j)
+	r := j.Request
+	r.Seed += int64(j.Made)
+	k, count, output := j.Made, j.Count, q.output()
+	go func() {
+		begun := time.Now()
+		first := begun
+		pic, err := q.engine.Generate(ctx, r, func(p Progress) {
+			if p.Step == 1 {
+				first = time.Now()
+			}
+			p.Image, p.Images = k+1, count
+			if p.Step > 1 {
+				each := time.Since(first) / time.Duration(p.Step-1)
+				p.Left = each * time.Duration(p.Steps-p.Step+p.Steps*(count-k-1))
+			}
+			q.steps.put(jobProgress{j, p})
+		})
+		if err != nil {
+			q.post(func() { q.ended(j, nil, err) })
+			return
+		}
+		work := Work{Setup: first.Sub(begun), Steps: time.Since(first), Count: r.Steps - 1}
+		out := &result{Picture: pic, thumb: pictures.Fit(asRGBA(pic.Image), thumbPixels, thumbPixels)}
+		path, err := saveNext(output, pic)
+		if out.path = path; err != nil {
+			out.path = ""
+			err = &keepError{output, err}
+		}
+		q.post(func() { q.measured(r, work); q.ended(j, out, err) })
+	}()
+}
+
+// keepError says that a finished picture could not be written.
+type keepError struct {
+	folder string
+	err    error
+}
+
+func (e *keepError) Error() string {
+	return fmt.Sprintf("the picture could not be kept in %s: %v. The queue is paused: press Save PNG or choose another folder on the Settings page, then let it go on", e.folder, e.err)
+}
+
+// ended is told that a picture of j is done, or why not.
+func (q *jobs) ended(j *Job, made *result, err error) {
+	q.cancel()
+	q.running, q.cancel = nil, nil
+	j.Begun = false
+	if made != nil {
+		q.finished(j, made)
+	}
+	var lost *keepError
+	switch {
+	case errors.As(err, &lost):
+		// The job stays as it was, so that its picture can be made once more.
+		q.paused = true
+		q.save(j)
+		q.failed(j, err.Error())
+	case made != nil, q.skipped && errors.Is(err, context.Canceled):
+		if j.Made++; j.Made == j.Count || q.removed {
+			q.drop(j)
+		} else {
+			q.save(j)
+		}
+	case q.removed:
+		q.drop(j)
+	case errors.Is(err, ErrBusy):
+		q.waiting = true
+		q.save(j)
+	case errors.Is(err, context.Canceled): // the window closes: the job stays as it is
+		q.paused = true
+	default:
+		j.Held, j.Problem = true, err.Error()
+		q.save(j)
+		q.failed(j, err.Error())
+	}
+	q.next()
+}
+
+// free is told that the engine has nothing else to do any more.
+func (q *jobs) free() {
+	q.waiting = false
+	q.next()
+}
+
+// quit stops what runs. Its job stays on the disk as one that was interrupted.
+func (q *jobs) quit() {
+	q.paused = true
+	if q.running != nil {
+		q.cancel()
+	}
+}

@@ -1,0 +1,202 @@
+//go:build !headless
+
+package ui
+
+import (
+	"fmt"
+	"slices"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+)
+
+// queuePage shows the jobs that are to be done, and lets a person order them.
+type queuePage struct {
+	content fyne.CanvasObject
+	win     *Window
+	notice  *notice
+	count   *text
+	pause   *button
+	clear   *button
+	list    *widget.List
+	empty   fyne.CanvasObject
+	running *jobRow // shows the job under way; its bar moves
+}
+
+func newQueuePage(w *Window) *queuePage {
+	k := &w.keys
+	p := &queuePage{win: w, notice: newNotice(k), count: caption("")}
+	p.pause = newButton(k, "Pause", theme.MediaPauseIcon(), func() { w.jobs.pause(!w.jobs.paused) })
+	p.clear = newButton(k, "Remove all", theme.DeleteIcon(), p.removeAll)
+	p.list = widget.NewList(func() int { return len(w.jobs.list) },
+		func() fyne.CanvasObject { return newJobRow(p) },
+		func(i widget.ListItemID, o fyne.CanvasObject) {
+			if i < len(w.jobs.list) {
+				o.(*jobRow).set(i)
+			}
+		})
+	p.list.HideSeparators = true
+	p.list.OnSelected = func(i widget.ListItemID) { p.list.UnselectAll() }
+	p.empty = emptyState(icon("queue"), "Nothing is waiting", "Each press of Generate adds to this queue; it is kept when Latent is closed")
+	head := beside(nil, middle(stack(2, heading("Queue"), p.count)), row(tight, p.clear, p.pause))
+	p.content = newPanel(colorPanel, gap+2, container.NewBorder(stack(gap, head, p.notice), nil, nil, nil,
+		container.New(&insets{top: gap}, container.NewStack(p.list, p.empty))))
+	return p
+}
+
+// refresh shows the queue as it is now.
+func (p *queuePage) refresh() {
+	q := p.win.jobs
+	p.running = nil
+	n := len(q.list)
+	p.empty.Hide()
+	p.clear.Hide()
+	p.pause.Hide()
+	if n == 0 {
+		p.empty.Show()
+	} else {
+		p.clear.Show()
+	}
+	if n > 0 || q.paused {
+		p.pause.Show()
+	}
+	pictures := 0
+	for _, j := range q.list {
+		pictures += j.Count - j.Made
+	}
+	state := ""
+	switch {
+	case n == 0:
+	case q.waiting:
+		state = "waiting until the training is done"
+	case q.paused && q.running != nil:
+		state = "pauses after this picture"
+	case q.paused:
+		state = "paused"
+	}
+	if n == 0 {
+		p.count.SetText("Nothing is waiting")
+	} else {
+		p.count.SetText(join(plural(n, "job"), plural(pictures, "picture"), state))
+	}
+	if q.paused {
+		p.pause.Icon, p.pause.Text = theme.MediaPlayIcon(), "Go on"
+	} else {
+		p.pause.Icon, p.pause.Text = theme.MediaPauseIcon(), "Pause"
+	}
+	p.pause.Refresh()
+	p.list.Refresh()
+}
+
+// progress moves the bar of the job under way.
+func (p *queuePage) progress(j *Job, pr Progress) {
+	if r := p.running; r != nil && r.job == j {
+		r.step(pr)
+	}
+}
+
+func (p *queuePage) removeAll() {
+	n := len(p.win.jobs.list)
+	p.win.confirm(fmt.Sprintf("Remove %s from the queue?", plural(n, "job")), "Pictures that are finished stay in the gallery.", "Remove", func() {
+		for _, j := range slices.Clone(p.win.jobs.list) {
+			p.win.jobs.remove(j)
+		}
+	})
+}
+
+// jobRow is one line of the queue.
+type jobRow struct {
+	widget.BaseWidget
+	page *queuePage
+	job  *Job
+
+	box                    fyne.CanvasObject
+	icon                   *widget.Icon
+	prompt, facts, state   *text
+	bar                    *bar
+	up, down, hold, remove *button
+}
+
+func newJobRow(p *queuePage) *jobRow {
+	k := &p.win.keys
+	r := &jobRow{page: p, icon: widget.NewIcon(nil), bar: newBar()}
+	r.prompt = newText("", theme.ColorNameForeground, theme.SizeNameText).short()
+	r.facts, r.state = caption("").short(), caption("")
+	q := p.win.jobs
+	at := func() int { return slices.Index(q.list, r.job) }
+	r.up = newButton(k, "", theme.MoveUpIcon(), func() { q.move(r.job, at()-1) }).quiet()
+	r.down = newButton(k, "", theme.MoveDownIcon(), func() { q.move(r.job, at()+1) }).quiet()
+	r.hold = newButton(k, "", theme.MediaPauseIcon(), func() { q.hold(r.job, !r.job.Held) }).quiet()
+	r.remove = newButton(k, "", theme.DeleteIcon(), func() { q.remove(r.job) }).quiet()
+	text := stack(3, r.prompt, beside(nil, r.facts, r.state), r.bar)
+	r.box = container.New(&insets{bottom: tight}, newPanel(colorStage, 10,
+		beside(fixedSize(26, 0, middle(fixedSize(20, 20, r.icon))), middle(text), middle(row(0, r.hold, r.up, r.down, r.remove)))))
+	r.ExtendBaseWidget(r)
+	return r
+}
+
+func (r *jobRow) CreateRenderer() fyne.WidgetRenderer { return widget.NewSimpleRenderer(r.box) }
+
+// set makes the row show job i.
+func (r *jobRow) set(i int) {
+	q := r.page.win.jobs
+	j := q.list[i]
+	r.job = j
+	if r.page.running == r {
+		r.page.running = nil
+	}
+	req := j.Request
+	r.prompt.SetText(oneLine(req.Prompt))
+	count := ""
+	if j.Count > 1 {
+		count = fmt.Sprintf("%d of %d pictures made", j.Made, j.Count)
+	}
+	r.facts.SetText(join(r.page.win.modelName(req.Model), sizeText(req.Width, req.Height), plural(req.Steps, "step"), fmt.Sprintf("seed %d", req.Seed+int64(j.Made)), count))
+	runs := j == q.running
+	show(r.bar, runs)
+	show(r.up, i > 0)
+	show(r.down, i < len(q.list)-1)
+	show(r.hold, !runs)
+	r.hold.SetIcon(theme.MediaPauseIcon())
+	tint, res := colorMuted, theme.HistoryIcon()
+	r.state.SetText("")
+	switch {
+	case runs:
+		tint, res = theme.ColorNamePrimary, theme.MediaPlayIcon()
+		r.page.running = r
+		r.bar.set(0, 1)
+		r.step(r.page.win.create.last)
+	case j.Problem != "":
+		tint, res = theme.ColorNameError, theme.ErrorIcon()
+		r.facts.SetText(sentence(j.Problem))
+		r.state.SetText("failed")
+		r.hold.SetIcon(theme.ViewRefreshIcon())
+	case j.Held:
+		res = theme.MediaPauseIcon()
+		r.state.SetText("held")
+		r.hold.SetIcon(theme.MediaPlayIcon())
+	case j.Begun:
+		tint = theme.ColorNameWarning
+		r.state.SetText("was interrupted: starts again")
+	}
+	r.icon.SetResource(theme.NewColoredResource(res, tint))
+}
+
+func (r *jobRow) step(p Progress) {
+	if p.Steps == 0 {
+		return
+	}
+	r.bar.set(p.Step, p.Steps)
+	r.state.SetText(join(fmt.Sprintf("step %d of %d", p.Step, p.Steps), left(p.Left)))
+}
+
+// show makes an object visible or not.
+func show(o fyne.CanvasObject, visible bool) {
+	if visible {
+		o.Show()
+	} else {
+		o.Hide()
+	}
+}
