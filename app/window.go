@@ -8,6 +8,7 @@ import (
 
 	"latent/app/ui"
 	"latent/app/ui/desktop"
+	_ "latent/app/ui/locale"
 )
 
 // openWindow shows the window until it is closed.
