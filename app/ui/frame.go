@@ -22,10 +22,14 @@ func sidebar(controls, main fyne.CanvasObject) fyne.CanvasObject {
 
 // emptyState stands where something will be, and says how to get it.
 func emptyState(res fyne.Resource, title, hint string) fyne.CanvasObject {
+	return emptyHint(res, title, caption(hint))
+}
+
+// emptyHint is emptyState with a hint that may change.
+func emptyHint(res fyne.Resource, title string, hint *text) fyne.CanvasObject {
 	img := fixedSize(44, 44, widget.NewIcon(theme.NewColoredResource(res, theme.ColorNameDisabled)))
 	t := newText(title, theme.ColorNameForeground, theme.SizeNameText)
-	h := caption(hint)
-	return container.NewCenter(stack(tight, container.NewCenter(img), container.NewCenter(t), container.NewCenter(h)))
+	return container.NewCenter(stack(tight, container.NewCenter(img), container.NewCenter(t), container.NewCenter(hint)))
 }
 
 // joinAnd is "a", "a and b" or "a, b and c".

@@ -15,6 +15,7 @@ type notice struct {
 	widget.BaseWidget
 	message *widget.Label
 	close   *button
+	action  *link
 	kind    fyne.ThemeColorName
 }
 
@@ -23,6 +24,8 @@ func newNotice(k *keys) *notice {
 	n.message.Wrapping = fyne.TextWrapWord
 	n.message.Selectable = true
 	n.close = newButton(k, "", theme.CancelIcon(), n.clear).quiet()
+	n.action = newLink(k, "", nil)
+	n.action.Hide()
 	n.ExtendBaseWidget(n)
 	n.Hide()
 	return n
@@ -32,8 +35,18 @@ func newNotice(k *keys) *notice {
 func (n *notice) fail(message string) { n.show(message, theme.ColorNameError) }
 func (n *notice) tell(message string) { n.show(message, theme.ColorNamePrimary) }
 
+// offer tells something that can be answered by one word.
+func (n *notice) offer(message, word string, do func()) {
+	n.tell(message)
+	n.action.SetText(word)
+	n.action.tapped = func() { n.clear(); do() }
+	n.action.Show()
+	n.Refresh()
+}
+
 func (n *notice) show(message string, kind fyne.ThemeColorName) {
 	n.kind = kind
+	n.action.Hide()
 	n.message.SetText(sentence(message))
 	n.Show()
 	n.Refresh()
@@ -49,7 +62,7 @@ func (n *notice) CreateRenderer() fyne.WidgetRenderer {
 	bg.CornerRadius = radiusSmall
 	edge.CornerRadius = 2
 	edge.SetMinSize(fyne.NewSize(4, 0))
-	box := container.NewStack(bg, container.NewBorder(nil, nil, edge, container.NewVBox(n.close), n.message))
+	box := container.NewStack(bg, container.NewBorder(nil, nil, edge, container.NewVBox(row(tight, middle(n.action), n.close)), n.message))
 	return &noticeRenderer{widget.NewSimpleRenderer(box), n, bg, edge}
 }
 

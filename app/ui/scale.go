@@ -5,6 +5,8 @@ import (
 	"image/draw"
 
 	"github.com/disintegration/imaging"
+	xdraw "golang.org/x/image/draw"
+	"golang.org/x/image/math/f64"
 )
 
 // fit returns the largest size of w×h's proportions inside a box.
@@ -32,6 +34,21 @@ func scaleTo(img image.Image, w, h int, quick bool) *image.RGBA {
 	}
 	// imaging crashes on broken paletted pictures: give it only what draw copied.
 	return asRGBA(imaging.Resize(asRGBA(img), max(w, 1), max(h, 1), filter))
+}
+
+// enlarge returns w×h pixels of a part of img, whose corner is x, y; each is how
+// many of img's pixels one of them is.
+func enlarge(img image.Image, x, y, each float64, w, h int) *image.RGBA {
+	out := image.NewRGBA(image.Rect(0, 0, w, h))
+	filter := xdraw.Transformer(xdraw.ApproxBiLinear)
+	if each < 0.3 {
+		filter = xdraw.NearestNeighbor // whoever comes this close wants to see the pixels
+	}
+	b := img.Bounds()
+	k := 1 / each
+	toOut := f64.Aff3{k, 0, -k * (x + float64(b.Min.X)), 0, k, -k * (y + float64(b.Min.Y))}
+	filter.Transform(out, toOut, img, b, xdraw.Src, nil)
+	return out
 }
 
 // asRGBA returns img as what Fyne draws without a copy of its own: tightly

@@ -31,20 +31,6 @@ func plainReason(err error) error {
 	return err
 }
 
-// listPictures returns the folder's pictures that have all of the words, newest
-// first. A folder that is not there yet has none.
-func listPictures(folder, words string) ([]gallery.Picture, error) {
-	list, err := gallery.List, error(nil)
-	if words = strings.TrimSpace(words); words != "" {
-		list = func(dir string) ([]gallery.Picture, error) { return gallery.Search(dir, words) }
-	}
-	out, err := list(folder)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return out, err
-}
-
 // dataset is what a folder holds to train on.
 type dataset struct{ pictures, captions int }
 

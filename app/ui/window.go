@@ -160,6 +160,8 @@ func (w *Window) show(page int) {
 	switch page {
 	case pageCreate:
 		w.Canvas().Focus(w.create.form.prompt)
+	case pageGallery:
+		w.Canvas().Focus(w.gallery.search)
 	case pageTrain:
 		w.train.offer()
 	}
@@ -201,6 +203,12 @@ func (w *Window) menu() *fyne.MainMenu {
 func (w *Window) escape() {
 	if o := w.Canvas().Overlays().Top(); o != nil {
 		w.Canvas().Overlays().Remove(o)
+		return
+	}
+	if w.page == pageGallery {
+		if w.gallery.lightbox.Visible() {
+			w.gallery.closeLightbox()
+		}
 		return
 	}
 	w.create.abort()

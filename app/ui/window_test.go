@@ -58,8 +58,30 @@ func openIn(t *testing.T, e Engine, dir string) (*Window, queue) {
 	}
 	q := make(queue, 10000)
 	w := newWindow(test.NewTempApp(t), e, at, q.post)
-	t.Cleanup(func() { w.leave() })
+	t.Cleanup(func() {
+		w.leave()
+		w.gallery.thumbs.rest()
+	})
 	return w, q
+}
+
+// rest waits for the thumbnails under way, and lets no other be begun.
+func (t *thumbs) rest() {
+	for {
+		t.mu.Lock()
+		t.wanted = nil
+		done := t.workers == 0
+		t.mu.Unlock()
+		if done {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// themedApp is an app for widgets that are tested alone.
+func themedApp(t *testing.T) {
+	test.NewTempApp(t).Settings().SetTheme(newLook("dark"))
 }
 
 // idle tells whether all pictures are finished and kept.
@@ -325,7 +347,7 @@ func TestGallery(t *testing.T) {
 	q.until(t, "two are found", func() bool { return len(p.list) == 2 })
 	p.search.SetText("owl")
 	q.until(t, "one is found", func() bool { return len(p.list) == 1 })
-	p.open(0)
+	p.grid.walk(0)
 	q.until(t, "it is opened", func() bool { return p.chosen != nil })
 	if p.prompt.Text != "an owl" || !p.details.Visible() {
 		t.Errorf("details show %q", p.prompt.Text)
@@ -344,7 +366,7 @@ func TestGallery(t *testing.T) {
 	w.show(pageGallery)
 	p.changed()
 	q.until(t, "the bad file is listed", func() bool { return len(p.list) == 4 })
-	p.open(slices.IndexFunc(p.list, func(g gallery.Picture) bool { return g.Path == bad }))
+	p.grid.walk(slices.IndexFunc(p.list, func(g gallery.Picture) bool { return g.Path == bad }))
 	q.until(t, "it is told", func() bool { return p.notice.Visible() })
 	if !strings.Contains(p.notice.message.Text, "99999-1.png") {
 		t.Errorf("notice %q must name the file", p.notice.message.Text)
@@ -352,6 +374,7 @@ func TestGallery(t *testing.T) {
 }
 
 func TestStripIsBounded(t *testing.T) {
+	themedApp(t)
 	picked := 0
 	s := newStrip(func(v int) { picked = v })
 	thumb := image.NewRGBA(image.Rect(0, 0, 2, 2))
@@ -369,7 +392,7 @@ func TestStripIsBounded(t *testing.T) {
 
 // The view scales in the background, to its own size, and always into one image.
 func TestView(t *testing.T) {
-	test.NewTempApp(t)
+	themedApp(t)
 	q := make(queue, 100)
 	v := newView(q.post)
 	test.NewTempWindow(t, v).Resize(fyne.NewSize(200, 150))
