@@ -143,6 +143,7 @@ type number struct {
 	least, most float64
 	value       float64
 	changing    bool // by the program: the controls' own callbacks stay quiet
+	changed     func()
 }
 
 // numberLabel is the width of the caption before a control.
@@ -168,6 +169,7 @@ func newNumber(k *keys, name string, low, high, step, most float64) *number {
 			n.value = v
 			n.moveSlider()
 		}
+		n.tell()
 	}
 	label := fixedSize(numberLabel, 0, middle(caption(name)))
 	n.content = beside(label, middle(s), fixedSize(58, 0, n.field))
@@ -182,6 +184,13 @@ func (n *number) set(v float64) {
 	n.field.SetText(strconv.FormatFloat(math.Round(n.value*100)/100, 'f', -1, 64))
 	n.changing = false
 	n.moveSlider()
+	n.tell()
+}
+
+func (n *number) tell() {
+	if n.changed != nil {
+		n.changed()
+	}
 }
 
 func (n *number) moveSlider() {

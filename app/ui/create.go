@@ -3,13 +3,21 @@
 package ui
 
 import (
+	"bytes"
 	"fmt"
+	"image"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/theme"
+	"github.com/BurntSushi/toml"
 
 	"latent/app/gallery"
+	"latent/app/pictures"
 )
 
 // createPage turns a prompt into pictures: Generate adds to the queue, and the
@@ -25,7 +33,18 @@ type createPage struct {
 	status  *text
 	bar     *bar
 
-	generate, skip, stop, goOn, save, reuse, watch *button
+	generate, skip, stop, goOn, save, watch *button
+
+	more      *button
+	promised  *text // how long a picture will take
+	styles    map[string]style
+	styleName *entry            // of the style that is to be kept
+	styleBox  fyne.CanvasObject // asks for it, where the styles are chosen
+	compare   *view             // shows the picture before, beside the one that is shown
+	compared  *result
+	stage     *fyne.Container
+
+	draft *time.Timer // until the form is kept
 
 	shown  *result  // the finished picture that was picked last
 	pinned bool     // shown stays in the view while the next one is painted
@@ -38,7 +57,10 @@ const footHeight = 34
 
 func newCreatePage(w *Window) *createPage {
 	k := &w.keys
-	p := &createPage{win: w, form: newForm(k, w.engine, w.models), view: newView(w.post), notice: newNotice(k), bar: newBar()}
+	p := &createPage{win: w, view: newView(w.post), compare: newView(w.post), notice: newNotice(k), bar: newBar()}
+	p.form = newForm(k, w.engine, w.models, newMenuButton(k, "Styles", nil, p.styleMenu).quiet())
+	p.promised = caption("").short()
+	p.promised.align = fyne.TextAlignCenter
 	p.status = newText("", colorMuted, theme.SizeNameCaptionText).short()
 	p.generate = newButton(k, "Generate", theme.NewColoredResource(icon("create"), theme.ColorNameForegroundOnPrimary), p.start).primary()
 	p.stop = newButton(k, "Cancel", theme.MediaStopIcon(), p.abort)
@@ -46,17 +68,31 @@ func newCreatePage(w *Window) *createPage {
 	p.goOn = newButton(k, "Go on", theme.MediaPlayIcon(), func() { w.jobs.pause(false) })
 	p.watch = newButton(k, "Watch", theme.VisibilityIcon(), p.unpin)
 	p.save = newButton(k, "Save PNG…", theme.DocumentSaveIcon(), p.savePNG)
-	p.reuse = newButton(k, "Use its settings", theme.ContentUndoIcon(), p.reuseSettings)
+	p.more = newMenuButton(k, "More", theme.MoreHorizontalIcon(), p.moreMenu)
+	p.styleName = newEntry(k, 1)
+	p.styleName.SetPlaceHolder("Name of the style")
+	p.styleName.OnSubmitted = func(string) { p.keepStyle() }
+	p.styleBox = beside(nil, p.styleName, row(tight, newButton(k, "Keep", theme.ConfirmIcon(), p.keepStyle), newButton(k, "", theme.CancelIcon(), func() { p.styleBox.Hide() }).quiet()))
+	p.styleBox.Hide()
 	p.strip = newStrip(p.pickByHand)
 	p.empty = emptyState(icon("create"), "Your picture appears here", "Ctrl+Enter makes one from the prompt, Esc stops")
 
-	act := fixedSize(0, 42, beside(nil, p.generate, fixedSize(72, 0, p.form.count)))
-	controls := container.NewBorder(nil, stack(tight, p.notice, act), nil, nil, scrolled(p.form.content))
+	p.compare.Hide()
+	p.stage = container.New(columnsLayout{}, p.view)
+	act := fixedSize(0, 42, beside(nil, p.generate, fixedSize(78, 0, p.form.count)))
+	controls := container.NewBorder(nil, stack(tight, p.notice, p.styleBox, p.promised, act), nil, nil, scrolled(p.form.content))
 	foot := fixedSize(0, footHeight, beside(nil, middle(stack(tight, p.status, p.bar)),
-		row(tight, p.reuse, p.save, p.watch, p.goOn, p.skip, p.stop)))
+		row(tight, p.watch, p.goOn, p.skip, p.stop, p.save, p.more)))
 	right := container.NewBorder(nil, stack(tight, foot, p.strip.content), nil, nil,
-		newPanel(colorStage, gap, container.NewStack(p.empty, p.view)))
+		newPanel(colorStage, gap, container.NewStack(p.empty, p.stage)))
 	p.content = sidebar(controls, right)
+	var message string
+	if p.styles, message = readStyles(p.stylesPath()); message != "" {
+		p.notice.tell(message)
+	}
+	p.restoreDraft()
+	p.form.changed = p.formChanged
+	p.formChanged()
 	return p
 }
 
@@ -71,8 +107,211 @@ func (p *createPage) start() {
 		p.notice.fail(err.Error())
 		return
 	}
-	r.Compute = p.win.settings.compute()
+	r.Compute, r.Previews = p.win.settings.compute(), p.win.settings.Previews
 	p.win.jobs.add(r, count)
+}
+
+// formChanged tells what the form's request will take, and keeps the form once a
+// moment has passed without another change.
+func (p *createPage) formChanged() {
+	r, count, err := p.form.request()
+	p.promised.SetText("")
+	if err == nil {
+		r.Compute = p.win.settings.compute()
+		each, memory := p.win.measures.forecast(r)
+		s := about(each, memory)
+		if count > 1 && each > 0 {
+			s = fmt.Sprintf("%s a picture, %s in all", about(each, memory), span(each*time.Duration(count)))
+		}
+		p.promised.SetText(sentenceStart(s))
+	}
+	p.countTokens()
+	if p.draft != nil {
+		p.draft.Stop()
+	}
+	p.draft = time.AfterFunc(draftDelay, func() { p.win.post(p.keepDraft) })
+}
+
+const draftDelay = time.Second
+
+// countTokens tells how long the prompts are, if the engine knows.
+func (p *createPage) countTokens() {
+	e, ok := p.win.engine.(TokenCounter)
+	if !ok {
+		return
+	}
+	f := p.form
+	model, texts := f.chosen().ID, [2]string{f.prompt.Text, f.negative.Text}
+	type counts struct {
+		n     [2]int
+		chunk int
+		whole bool
+	}
+	inBackground(p.win.post, func() (c counts, err error) {
+		for i, t := range texts {
+			if c.n[i], c.chunk, c.whole, err = e.Tokens(model, t); err != nil {
+				return c, err
+			}
+		}
+		return c, nil
+	}, func(c counts, err error) {
+		if f.chosen().ID != model || f.prompt.Text != texts[0] || f.negative.Text != texts[1] {
+			return // changed since
+		}
+		f.tokens.color = colorMuted
+		longest := max(c.n[0], c.n[1])
+		switch {
+		case err != nil || longest == 0:
+			f.tokens.Text = ""
+		case longest <= c.chunk:
+			f.tokens.Text = fmt.Sprintf("%d of %d tokens", c.n[0], c.chunk)
+		case c.whole:
+			f.tokens.Text = fmt.Sprintf("%d tokens, %d chunks", longest, (longest+c.chunk-1)/c.chunk)
+		default:
+			f.tokens.Text, f.tokens.color = fmt.Sprintf("only %d of %d tokens are read", c.chunk, longest), theme.ColorNameWarning
+		}
+		f.tokens.Refresh()
+	})
+}
+
+func (p *createPage) draftPath() string { return filepath.Join(p.win.places.state, "form.toml") }
+func (p *createPage) stylesPath() string {
+	return filepath.Join(filepath.Dir(p.win.places.settings), "styles.toml")
+}
+
+// A draft is the form as it was left.
+type draft struct {
+	style
+	Seed   string `toml:"seed"`
+	Locked bool   `toml:"locked"`
+	Count  string `toml:"count"`
+}
+
+// keepDraft keeps the form, so that it comes back as it was left.
+func (p *createPage) keepDraft() {
+	f := p.form
+	var b bytes.Buffer
+	if err := toml.NewEncoder(&b).Encode(draft{f.style(), f.seed.Text, f.locked, f.count.Selected}); err == nil {
+		p.win.keeper.put(p.draftPath(), b.Bytes())
+	}
+}
+
+func (p *createPage) restoreDraft() {
+	data, err := os.ReadFile(p.draftPath())
+	if err != nil {
+		return // a first start
+	}
+	var d draft
+	if _, err := toml.Decode(string(data), &d); err != nil || d.Prompt == "" {
+		return
+	}
+	f := p.form
+	f.prompt.SetText(d.Prompt)
+	d.Prompt = "" // it holds no mark for another
+	f.wear(d.style)
+	if _, err := strconv.ParseInt(d.Seed, 10, 64); err == nil && d.Locked {
+		f.setting = true
+		f.seed.SetText(d.Seed)
+		f.setting = false
+		f.setLock(true)
+	}
+	if i := indexFold(f.count.Options, d.Count); i >= 0 {
+		f.count.SetSelectedIndex(i)
+	}
+}
+
+// styleMenu offers the styles, and to keep another.
+func (p *createPage) styleMenu() []*fyne.MenuItem {
+	var items, forget []*fyne.MenuItem
+	for _, name := range styleNames(p.styles) {
+		items = append(items, fyne.NewMenuItem(name, func() {
+			p.notice.clear()
+			if missing := p.form.wear(p.styles[name]); len(missing) > 0 {
+				p.notice.tell("style used but for " + joinAnd(missing) + ", which Latent does not have here")
+			}
+		}))
+		forget = append(forget, fyne.NewMenuItem(name, func() {
+			gone := p.styles[name]
+			delete(p.styles, name)
+			p.saveStyles()
+			p.notice.offer("style "+name+" is forgotten", "Undo", func() { p.styles[name] = gone; p.saveStyles() })
+		}))
+	}
+	if len(items) > 0 {
+		items = append(items, fyne.NewMenuItemSeparator())
+	}
+	items = append(items, fyne.NewMenuItem("Keep this as a style…", func() {
+		p.styleBox.Show()
+		p.win.Canvas().Focus(p.styleName)
+	}))
+	if len(forget) > 0 {
+		f := fyne.NewMenuItem("Forget", nil)
+		f.ChildMenu = fyne.NewMenu("", forget...)
+		items = append(items, f)
+	}
+	return items
+}
+
+func (p *createPage) keepStyle() {
+	name := oneLine(p.styleName.Text)
+	if name == "" {
+		p.notice.fail("give the style a name")
+		return
+	}
+	p.styles[name] = p.form.style()
+	p.saveStyles()
+	p.styleName.SetText("")
+	p.styleBox.Hide()
+	p.notice.tell("style " + name + " is kept. Where its prompt says {prompt}, it is put around the one that is there: see " + p.stylesPath())
+}
+
+func (p *createPage) saveStyles() { p.win.keeper.put(p.stylesPath(), formatStyles(p.styles)) }
+
+// moreMenu is what can be done with the picture that is shown.
+func (p *createPage) moreMenu() []*fyne.MenuItem {
+	r := p.shown
+	if r == nil {
+		return nil
+	}
+	items := []*fyne.MenuItem{fyne.NewMenuItem("Use its settings", p.reuseSettings)}
+	if p.compared != nil {
+		items = append(items, fyne.NewMenuItem("End comparing", p.endComparing))
+	} else if before := p.strip.after(r); before != nil {
+		items = append(items, fyne.NewMenuItem("Compare with the one before", func() { p.compareWith(before) }))
+	}
+	items = append(items, fyne.NewMenuItem("Copy recipe", func() { fyne.CurrentApp().Clipboard().SetContent(r.Recipe.String()) }))
+	if copy, _ := pictureClipboard(); copy != nil {
+		items = append(items, fyne.NewMenuItem("Copy picture", func() {
+			p.withImage(r, func(img image.Image) error {
+				data, err := gallery.Encode(img, r.Recipe)
+				if err == nil {
+					err = copyPNG(data)
+				}
+				return err
+			}, "the picture could not be copied")
+		}))
+	}
+	return items
+}
+
+// compareWith shows an older picture beside the one that is shown.
+func (p *createPage) compareWith(before *result) {
+	p.load(before, func(img image.Image) {
+		p.compared = before
+		p.compare.show(img)
+		p.compare.Show()
+		p.stage.Objects = []fyne.CanvasObject{p.compare, p.view}
+		p.stage.Refresh()
+		p.refresh()
+	})
+}
+
+func (p *createPage) endComparing() {
+	p.compared = nil
+	p.compare.show(nil)
+	p.stage.Objects = []fyne.CanvasObject{p.view}
+	p.stage.Refresh()
+	p.refresh()
 }
 
 // refresh shows what the queue is doing.
@@ -83,7 +322,7 @@ func (p *createPage) refresh() {
 	show(p.skip, runs && (q.running.Count > 1))
 	show(p.watch, runs && p.pinned)
 	show(p.save, pins)
-	show(p.reuse, pins && !runs)
+	show(p.more, pins && !runs)
 	show(p.goOn, !runs && q.paused && q.waits() > 0)
 	if !runs {
 		p.bar.rest()
@@ -113,6 +352,8 @@ func (p *createPage) refresh() {
 		p.status.SetText(join(ofMany("Picture", pr.Image, pr.Images), ofMany("Step", pr.Step, max(pr.Steps, 2)), left(pr.Left), waiting))
 	case waiting != "":
 		p.status.SetText(waiting)
+	case p.compared != nil && p.shown != nil:
+		p.status.SetText(fmt.Sprintf("Left: seed %d   Right: seed %d", p.compared.Recipe.Seed, p.shown.Recipe.Seed))
 	case p.shown != nil:
 		r := p.shown.Recipe
 		p.status.SetText(join(fmt.Sprintf("Seed %d", r.Seed), sizeText(r.Width, r.Height), plural(r.Steps, "step"), fmt.Sprintf("guidance %g", r.CFGScale)))
@@ -137,6 +378,11 @@ func (p *createPage) progress(_ *Job, pr Progress) {
 // finished takes a picture that the queue has made.
 func (p *createPage) finished(r *result) {
 	p.strip.add(r.thumb, r)
+	for _, it := range p.strip.items[min(resultsHeld, len(p.strip.items)):] {
+		if it.value.path != "" {
+			it.value.Image = nil // the gallery has it
+		}
+	}
 	if p.pinned {
 		p.strip.choose(p.shown)
 		return
@@ -144,6 +390,9 @@ func (p *createPage) finished(r *result) {
 	p.shown = r
 	p.showPicked()
 }
+
+// resultsHeld is how many of the latest pictures are held in memory.
+const resultsHeld = 4
 
 // ofMany is "Step 3 of 20", or nothing where there is but one.
 func ofMany(what string, i, n int) string {
@@ -176,13 +425,44 @@ func (p *createPage) unpin() {
 }
 
 func (p *createPage) showPicked() {
-	if p.shown == nil {
+	r := p.shown
+	if r == nil {
 		p.view.show(nil)
 		p.empty.Show()
 		return
 	}
 	p.empty.Hide()
-	p.view.show(p.shown.Image)
+	p.load(r, func(img image.Image) {
+		if p.shown == r {
+			p.view.show(img)
+		}
+	})
+}
+
+// load hands on a result's picture, read back from the gallery if need be.
+func (p *createPage) load(r *result, then func(image.Image)) {
+	if r.Image != nil {
+		then(r.Image)
+		return
+	}
+	inBackground(p.win.post, func() (image.Image, error) { return pictures.Load(r.path) }, func(img image.Image, err error) {
+		if err != nil {
+			p.notice.fail(fmt.Sprintf("the picture is gone from the gallery: %v", withoutPath(err, r.path)))
+			return
+		}
+		then(img)
+	})
+}
+
+// withImage does something with a result's picture in the background.
+func (p *createPage) withImage(r *result, do func(image.Image) error, failure string) {
+	p.load(r, func(img image.Image) {
+		inBackground(p.win.post, func() (struct{}, error) { return struct{}{}, do(img) }, func(_ struct{}, err error) {
+			if err != nil {
+				p.notice.fail(fmt.Sprintf("%s: %v", failure, plainReason(err)))
+			}
+		})
+	})
 }
 
 func (p *createPage) reuseSettings() {
@@ -206,14 +486,12 @@ func (p *createPage) savePNG() {
 		return
 	}
 	p.win.askSave(fmt.Sprintf("latent-%d.png", r.Recipe.Seed), func(path string) {
-		inBackground(p.win.post, func() (string, error) {
-			return path, gallery.Save(path, r.Image, r.Recipe)
-		}, func(path string, err error) {
-			if err != nil {
-				p.notice.fail(fmt.Sprintf("the picture could not be saved: %v", err))
-				return
+		p.withImage(r, func(img image.Image) error {
+			err := gallery.Save(path, img, r.Recipe)
+			if err == nil {
+				p.win.post(func() { p.status.SetText("Saved as " + path) })
 			}
-			p.status.SetText("Saved as " + path)
-		})
+			return err
+		}, "the picture could not be saved")
 	})
 }

@@ -17,13 +17,27 @@ import (
 type Engine interface {
 	Models(folder string) []Model // at least one, those in folder last; the first is what a new user starts with
 	Devices() []string            // "auto" first
-	Samplers() []string           // the default first
+	Samplers() []Sampler          // the default first
 	Examples() []string           // prompts that suit the first model; at least one
 	Resumable(dir string) bool    // whether dir holds a training that can go on
 
 	// Generate paints one picture.
 	Generate(ctx context.Context, r Request, progress func(Progress)) (Picture, error)
 	Train(ctx context.Context, r TrainRequest, progress func(TrainProgress)) error
+}
+
+// TokenCounter is an Engine that knows how long a prompt is to a model. It may
+// take its time.
+type TokenCounter interface {
+	// Tokens counts the prompt's tokens; chunk is how many the text encoder takes at
+	// once. Whole says whether more than a chunk is read.
+	Tokens(model, prompt string) (n, chunk int, whole bool, err error)
+}
+
+// Sampler is a way to go from noise to a picture.
+type Sampler struct {
+	Label     string
+	Schedules []string // labels of those that it can follow, its own first; none to choose from: empty
 }
 
 // ErrBusy is what an engine that does one thing at a time answers meanwhile.
@@ -52,17 +66,20 @@ type Request struct {
 	Prompt   string  `toml:"prompt"`
 	Negative string  `toml:"negative"`
 	Steps    int     `toml:"steps"`
-	Guidance float64 `toml:"guidance"` // classifier-free guidance scale; 1 is none
-	Sampler  string  `toml:"sampler"`
+	Guidance float64 `toml:"guidance"`           // classifier-free guidance scale; 1 is none
+	Sampler  string  `toml:"sampler"`            // label of one of Engine.Samplers
+	Schedule string  `toml:"schedule,omitempty"` // label of one of its Schedules; "" is its own
 	Seed     int64   `toml:"seed"`
 	Width    int     `toml:"width"` // pixels
 	Height   int     `toml:"height"`
+	Previews string  `toml:"previews,omitempty"` // how often the picture is shown meanwhile: one of previewWishes
 }
 
 // Picture is a finished picture and what made it.
 type Picture struct {
 	Image  image.Image
 	Recipe gallery.Recipe
+	Memory int64 // bytes of the device at the most; 0: unknown
 }
 
 // Progress tells how far a picture is.

@@ -31,8 +31,13 @@ func (e *fakeEngine) Models(string) []Model {
 		{ID: "large-sky", Name: "Large sky", Size: 512, Unit: 8, Steps: 30, Guidance: 7.5},
 	}
 }
-func (e *fakeEngine) Devices() []string  { return []string{"auto", "host", "reference"} }
-func (e *fakeEngine) Samplers() []string { return []string{"DDIM", "DDPM"} }
+func (e *fakeEngine) Devices() []string { return []string{"auto", "host", "reference"} }
+func (e *fakeEngine) Samplers() []Sampler {
+	return []Sampler{{"DDIM", []string{"Automatic", "Uniform"}}, {"DDPM", nil}, {"Euler", []string{"Automatic", "Karras"}}}
+}
+func (e *fakeEngine) Tokens(model, prompt string) (n, chunk int, whole bool, err error) {
+	return len(strings.Fields(prompt)), 75, model != "sky", nil
+}
 func (e *fakeEngine) Examples() []string {
 	return []string{"a red sun over hills at dusk", "a pale moon over the sea at night"}
 }
@@ -70,8 +75,8 @@ func (e *fakeEngine) Generate(ctx context.Context, r Request, progress func(Prog
 	}
 	return Picture{Image: img, Recipe: gallery.Recipe{
 		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Sampler: r.Sampler, CFGScale: r.Guidance,
-		Seed: r.Seed, Width: r.Width, Height: r.Height, Model: "Sky",
-	}}, nil
+		Seed: r.Seed, Width: r.Width, Height: r.Height, Model: "Sky", ScheduleType: r.Schedule,
+	}, Memory: 3e8}, nil
 }
 
 func (e *fakeEngine) Train(ctx context.Context, r TrainRequest, progress func(TrainProgress)) error {

@@ -26,25 +26,41 @@ type form struct {
 
 	model            *choice
 	prompt, negative *entry
+	tokens           *text // how long the prompt is
 	steps, guidance  *number
 	size             *editableChoice
 	count, sampler   *choice
+	schedule         *choice
+	scheduled        fyne.CanvasObject // schedule with its caption
+	samplers         []Sampler
 	seed             *entry
 	lock             *button
 	locked           bool // the seed stays for the next picture
 	setting          bool // by the program: typing locks the seed, setting does not
+
+	changed func() // anything; may be nil
 }
 
-func newForm(k *keys, e Engine, models []Model) *form {
-	f := &form{models: models, examples: e.Examples()}
+func newForm(k *keys, e Engine, models []Model, styles *button) *form {
+	f := &form{models: models, examples: e.Examples(), samplers: e.Samplers()}
+	told := func(string) { f.tell() }
 	f.prompt, f.negative = newEntry(k, 4), newEntry(k, 2)
 	f.prompt.SetPlaceHolder("What shall the picture show?")
 	f.negative.SetPlaceHolder("What it shall not show")
 	f.steps = newNumber(k, "Steps", 1, 60, 1, 1000)
 	f.guidance = newNumber(k, "Guidance", 1, 15, 0.5, 100)
 	f.size = newEditableChoice(k, nil)
-	f.count = newChoice(k, []string{"× 1", "× 2", "× 4", "× 8", "× 16"}, nil)
-	f.sampler = newChoice(k, e.Samplers(), nil)
+	f.count = newChoice(k, []string{"× 1", "× 2", "× 4", "× 8", "× 16", "× 32", "× 100"}, told)
+	f.schedule = newChoice(k, nil, told)
+	f.scheduled = labelled("Schedule", f.schedule)
+	var names []string
+	for _, s := range f.samplers {
+		names = append(names, s.Label)
+	}
+	f.sampler = newChoice(k, names, func(string) { f.useSampler(); f.tell() })
+	f.tokens = caption("")
+	f.prompt.OnChanged, f.negative.OnChanged, f.size.OnChanged = told, told, told
+	f.steps.changed, f.guidance.changed = f.tell, f.tell
 	f.seed = newEntry(k, 1)
 	f.seed.OnChanged = func(string) {
 		if !f.setting {
@@ -57,18 +73,45 @@ func newForm(k *keys, e Engine, models []Model) *form {
 
 	f.model = newChoice(k, modelNames(f.models), func(string) { f.useModel() })
 	f.useModel()
+	f.useSampler()
 	f.setSeed(newSeed())
 	f.nextExample()
 
 	f.content = stack(gap,
 		labelled("Model", f.model),
-		stack(tight, beside(nil, caption("Prompt"), idea), f.prompt),
-		labelled("Negative prompt", f.negative),
+		stack(tight, beside(nil, middle(caption("Prompt")), row(gap, middle(idea), styles)), f.prompt),
+		stack(tight, beside(nil, caption("Negative prompt"), f.tokens), f.negative),
 		f.steps.content, f.guidance.content,
 		beside(fixedSize(numberLabel, 0, middle(caption("Seed"))), f.seed, row(tight, dice, f.lock)),
 		columns(labelled("Size", f.size), labelled("Sampler", f.sampler)),
+		f.scheduled,
 	)
 	return f
+}
+
+func (f *form) tell() {
+	if f.changed != nil {
+		f.changed()
+	}
+}
+
+// useSampler offers the schedules that the chosen sampler can follow.
+func (f *form) useSampler() {
+	var list []string
+	if i := f.sampler.SelectedIndex(); i >= 0 {
+		list = f.samplers[i].Schedules
+	}
+	show(f.scheduled, len(list) > 0)
+	if len(list) == 0 {
+		f.schedule.Selected = ""
+		return
+	}
+	kept := f.schedule.Selected
+	f.schedule.SetOptions(list)
+	if indexFold(list, kept) < 0 {
+		f.schedule.Selected = list[0]
+	}
+	f.schedule.Refresh()
 }
 
 // newSeed draws from 32 bits, as other programs do: seeds stay short enough to
@@ -125,7 +168,7 @@ func (f *form) setLock(locked bool) {
 // change.
 func (f *form) request() (r Request, count int, err error) {
 	m := f.chosen()
-	r = Request{Model: m.ID, Prompt: strings.TrimSpace(f.prompt.Text), Negative: strings.TrimSpace(f.negative.Text), Sampler: f.sampler.Selected}
+	r = Request{Model: m.ID, Prompt: strings.TrimSpace(f.prompt.Text), Negative: strings.TrimSpace(f.negative.Text), Sampler: f.sampler.Selected, Schedule: f.schedule.Selected}
 	if r.Prompt == "" {
 		return r, 0, errors.New("write a prompt first: say what the picture shall show")
 	}
@@ -158,6 +201,11 @@ func (f *form) restore(r gallery.Recipe) (unmatched []string) {
 	} else if r.Sampler != "" {
 		unmatched = append(unmatched, "sampler "+r.Sampler)
 	}
+	if i := indexFold(f.schedule.Options, r.ScheduleType); i >= 0 && f.scheduled.Visible() {
+		f.schedule.SetSelectedIndex(i)
+	} else if r.ScheduleType != "" {
+		unmatched = append(unmatched, "schedule "+r.ScheduleType)
+	}
 	f.prompt.SetText(r.Prompt)
 	f.negative.SetText(r.Negative)
 	if r.Steps > 0 {
@@ -172,6 +220,31 @@ func (f *form) restore(r gallery.Recipe) (unmatched []string) {
 	if r.Steps > 0 || r.Seed != 0 { // else it is a mere prompt
 		f.setSeed(r.Seed)
 		f.setLock(true)
+	}
+	return unmatched
+}
+
+// style is the form as a style keeps it.
+func (f *form) style() style {
+	s := style{Prompt: f.prompt.Text, Negative: f.negative.Text, Model: f.model.Selected, Sampler: f.sampler.Selected, Schedule: f.schedule.Selected, Size: f.size.Text}
+	if v, ok := f.steps.read(); ok {
+		s.Steps = int(v)
+	}
+	if v, ok := f.guidance.read(); ok {
+		s.Guidance = v
+	}
+	return s
+}
+
+// wear sets the form as a style says and returns what it could not match.
+func (f *form) wear(s style) (unmatched []string) {
+	r := gallery.Recipe{Prompt: s.over(f.prompt.Text), Negative: s.Negative, Model: s.Model, Sampler: s.Sampler, ScheduleType: s.Schedule, CFGScale: s.Guidance}
+	unmatched = f.restore(r)
+	if s.Steps > 0 {
+		f.steps.set(float64(s.Steps))
+	}
+	if s.Size != "" {
+		f.size.SetText(s.Size)
 	}
 	return unmatched
 }

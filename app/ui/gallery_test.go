@@ -21,7 +21,7 @@ func hang(t *testing.T, w *Window, prompts ...string) (paths []string) {
 	t.Helper()
 	img := image.NewNRGBA(image.Rect(0, 0, 16, 16))
 	for i, prompt := range prompts {
-		path, err := saveNext(w.settings.Output, Picture{img, gallery.Recipe{Prompt: prompt, Steps: 3, Sampler: "DDIM", CFGScale: 2, Seed: int64(i + 1), Width: 16, Height: 16}})
+		path, err := saveNext(w.settings.Output, Picture{Image: img, Recipe: gallery.Recipe{Prompt: prompt, Steps: 3, Sampler: "DDIM", CFGScale: 2, Seed: int64(i + 1), Width: 16, Height: 16}})
 		if err != nil {
 			t.Fatal(err)
 		}

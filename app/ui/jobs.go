@@ -50,6 +50,8 @@ type Work struct {
 	Setup time.Duration // until the first step was done
 	Steps time.Duration // all others
 	Count int           // of the others
+
+	Memory int64 // bytes of the device at the most; 0: unknown
 }
 
 // result is a finished picture of this session.
@@ -203,7 +205,7 @@ func (q *jobs) next() {
 			q.post(func() { q.ended(j, nil, err) })
 			return
 		}
-		work := Work{Setup: first.Sub(begun), Steps: time.Since(first), Count: r.Steps - 1}
+		work := Work{Setup: first.Sub(begun), Steps: time.Since(first), Count: r.Steps - 1, Memory: pic.Memory}
 		out := &result{Picture: pic, thumb: pictures.Fit(asRGBA(pic.Image), thumbPixels, thumbPixels)}
 		path, err := saveNext(output, pic)
 		if out.path = path; err != nil {

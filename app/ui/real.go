@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -17,6 +18,7 @@ import (
 	"latent/assets"
 	"latent/gpu"
 	"latent/scheduler"
+	"latent/textencoder"
 	"latent/unet"
 	"latent/vae"
 )
@@ -28,6 +30,10 @@ type Latent struct {
 	mu      sync.Mutex // held while work runs
 	engine  *pipeline.Engine
 	compute Compute // of engine
+
+	words     sync.Mutex
+	tokenizer *textencoder.Tokenizer // of the model tokenized
+	tokenized string
 }
 
 // NewEngine returns the engine of the product. It opens no device yet, so that
@@ -119,15 +125,36 @@ func describe(folder fs.FS) (Model, error) {
 func (l *Latent) Devices() []string { return append([]string{"auto"}, gpu.Drivers()...) }
 
 // Samplers lists the scheduler's, as recipes spell them.
-func (l *Latent) Samplers() []string {
-	var out []string
+func (l *Latent) Samplers() []Sampler {
+	var out []Sampler
 	for _, s := range scheduler.Samplers() {
-		out = append(out, s.Label)
+		out = append(out, Sampler{Label: s.Label})
 	}
-	if i := indexFold(out, "DDIM"); i > 0 {
+	if i := slices.IndexFunc(out, func(s Sampler) bool { return s.Label == "DDIM" }); i > 0 {
 		out[0], out[i] = out[i], out[0]
 	}
 	return out
+}
+
+// Tokens counts a prompt's tokens with the model's own tokenizer, which stays
+// open.
+func (l *Latent) Tokens(model, prompt string) (n, chunk int, whole bool, err error) {
+	l.words.Lock()
+	defer l.words.Unlock()
+	if l.tokenizer == nil || l.tokenized != model {
+		folder := assets.Model()
+		if model != pipeline.Builtin {
+			folder = os.DirFS(model)
+		}
+		if folder, err = fs.Sub(folder, "tokenizer"); err != nil {
+			return 0, 0, false, err
+		}
+		if l.tokenizer, err = textencoder.LoadTokenizer(folder); err != nil {
+			return 0, 0, false, err
+		}
+		l.tokenized = model
+	}
+	return l.tokenizer.Count(prompt), l.tokenizer.MaxLength - 2, false, nil
 }
 
 // Examples are prompts of the built-in model's own words.
@@ -154,14 +181,23 @@ func (l *Latent) Generate(ctx context.Context, r Request, progress func(Progress
 	}
 	made, err := engine.Generate(ctx, r.Model, pipeline.Request{
 		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Guidance: r.Guidance, Sampler: r.Sampler,
-		Seed: uint64(r.Seed), Width: r.Width, Height: r.Height, Count: 1, Preview: max(1, r.Steps/10),
+		Seed: uint64(r.Seed), Width: r.Width, Height: r.Height, Count: 1, Preview: previewEvery(r.Previews, r.Steps),
 	}, func(p pipeline.Progress) {
 		progress(Progress{Step: p.Step, Steps: p.Steps, Preview: p.Preview})
 	})
 	if err != nil {
 		return Picture{}, err
 	}
-	return Picture{Image: made[0].Image, Recipe: made[0].Recipe}, nil
+	out := Picture{Image: made[0].Image, Recipe: made[0].Recipe}
+	err = engine.With(ctx, r.Model, func(m *library.Model) error {
+		out.Memory = int64(m.Device.Memory().Peak)
+		m.Device.ResetPeak()
+		return nil
+	})
+	if err != nil { // a forecast is not worth a picture
+		out.Memory = 0
+	}
+	return out, nil
 }
 
 // recipeFile is the training's recipe inside its output folder: it goes on with

@@ -47,7 +47,7 @@ func TestDescribeBrokenModel(t *testing.T) {
 
 func TestSamplersAreTheSchedulers(t *testing.T) {
 	list := NewEngine().Samplers()
-	if list[0] != "DDIM" || len(list) != len(scheduler.Samplers()) {
+	if list[0].Label != "DDIM" || len(list) != len(scheduler.Samplers()) {
 		t.Errorf("samplers %v", list)
 	}
 }

@@ -22,20 +22,34 @@ type Settings struct {
 	Precision string `toml:"precision"` // auto, f32, bf16
 	Output    string `toml:"output"`    // folder of finished pictures
 	Models    string `toml:"models"`    // folder that trainings write into
+	Previews  string `toml:"previews"`  // often, some, none
 	Theme     string `toml:"theme"`     // dark, light, system
 }
 
 var (
 	precisions = []string{"auto", "bf16", "f32"}
 	themes     = []string{"dark", "light", "system"}
+
+	previewWishes = []string{"some", "often", "none"}
 )
 
 func (s Settings) compute() Compute { return Compute{s.Device, s.Precision} }
 
+// previewEvery is how many steps lie between two previews; 0: there are none.
+func previewEvery(wish string, steps int) int {
+	switch wish {
+	case "none":
+		return 0
+	case "often":
+		return 1
+	}
+	return max(1, steps/10)
+}
+
 // defaultSettings are those of a first start.
 func defaultSettings() Settings {
 	return Settings{
-		Device: "auto", Precision: "auto", Theme: "dark",
+		Device: "auto", Precision: "auto", Previews: "some", Theme: "dark",
 		Output: xdg("", "Pictures", "Latent"),
 		Models: filepath.Join(xdg("XDG_DATA_HOME", ".local", "share"), "latent", "models"),
 	}
@@ -83,6 +97,7 @@ func loadSettings(path string) (Settings, string) {
 		allowed []string
 	}{
 		{"precision", &s.Precision, d.Precision, precisions},
+		{"previews", &s.Previews, d.Previews, previewWishes},
 		{"theme", &s.Theme, d.Theme, themes},
 	} {
 		if !slices.Contains(f.allowed, *f.value) {
@@ -141,7 +156,7 @@ func saveSettings(path string, s Settings) error {
 	if _, err := toml.Decode(string(data), &all); err != nil {
 		return fmt.Errorf("settings were not saved, for %s is broken: %s", path, reason(err))
 	}
-	for k, v := range map[string]string{"device": s.Device, "precision": s.Precision, "output": s.Output, "models": s.Models, "theme": s.Theme} {
+	for k, v := range map[string]string{"device": s.Device, "precision": s.Precision, "output": s.Output, "models": s.Models, "previews": s.Previews, "theme": s.Theme} {
 		all[k] = v
 	}
 	var out bytes.Buffer

@@ -13,7 +13,7 @@ func TestSettingsRoundTrip(t *testing.T) {
 	if message != "" || s != defaultSettings() {
 		t.Fatalf("a first start gave %+v and %q", s, message)
 	}
-	want := Settings{Device: "host", Precision: "f32", Output: "/tmp/p", Models: "/tmp/m \"q\"", Theme: "light"}
+	want := Settings{Device: "host", Precision: "f32", Output: "/tmp/p", Models: "/tmp/m \"q\"", Previews: "none", Theme: "light"}
 	if err := saveSettings(path, want); err != nil {
 		t.Fatal(err)
 	}

@@ -65,6 +65,16 @@ func (s *strip[T]) mark(t *tile) {
 	}
 }
 
+// after is what was added just before value; the zero value if nothing was.
+func (s *strip[T]) after(value T) (before T) {
+	for i, it := range s.items {
+		if it.value == value && i+1 < len(s.items) {
+			return s.items[i+1].value
+		}
+	}
+	return before
+}
+
 // choose marks the picture of a value.
 func (s *strip[T]) choose(value T) {
 	for _, it := range s.items {

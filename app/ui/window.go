@@ -41,6 +41,7 @@ type Window struct {
 	places   places
 	keeper   *keeper
 	jobs     *jobs
+	measures measures
 
 	create  *createPage
 	queue   *queuePage
@@ -79,6 +80,9 @@ func newWindow(app fyne.App, e Engine, at places, post poster) *Window {
 	w.jobs, messages[1] = newJobs(e, post, w.keeper, filepath.Join(at.state, "queue"))
 	w.jobs.output = func() string { return w.settings.Output }
 
+	if data, err := os.ReadFile(w.measuresPath()); err == nil {
+		w.measures.kind = parseMeasures(data)
+	}
 	w.create = newCreatePage(w)
 	w.queue = newQueuePage(w)
 	w.gallery = newGalleryPage(w)
@@ -87,14 +91,18 @@ func newWindow(app fyne.App, e Engine, at places, post poster) *Window {
 	if m := messages[0]; m != "" {
 		w.prefs.notice.tell(m)
 	}
-	if m := joinNotes(messages[:]...); m != "" {
+	if m := joinNotes(messages[0], messages[1], strings.TrimSuffix(w.create.notice.message.Text, ".")); m != "" {
 		w.create.notice.tell(m)
 	}
 	w.jobs.changed = w.queueChanged
 	w.jobs.progress = func(j *Job, p Progress) { w.create.progress(j, p); w.queue.progress(j, p) }
 	w.jobs.finished = func(_ *Job, r *result) { w.create.finished(r); w.gallery.changed() }
 	w.jobs.failed = func(_ *Job, message string) { w.create.notice.fail(message) }
-	w.jobs.measured = func(Request, Work) {}
+	w.jobs.measured = func(r Request, work Work) {
+		w.measures.add(r, work)
+		w.keeper.put(w.measuresPath(), w.measures.encode())
+		w.create.formChanged()
+	}
 	w.pages = []fyne.CanvasObject{w.create.content, w.queue.content, w.gallery.content, w.train.content, w.prefs.content}
 	for i, n := range []struct {
 		name string
@@ -122,6 +130,8 @@ func (w *Window) queueChanged() {
 	w.queue.refresh()
 	w.rail[pageQueue].count(len(w.jobs.list))
 }
+
+func (w *Window) measuresPath() string { return filepath.Join(w.places.state, "measures.toml") }
 
 // modelName is what a person calls a model.
 func (w *Window) modelName(id string) string {
@@ -334,6 +344,7 @@ func (w *Window) leave() {
 		return
 	}
 	w.gone = true
+	w.create.keepDraft()
 	w.jobs.quit()
 	w.keeper.flush()
 	w.Close()

@@ -312,7 +312,7 @@ func TestRestoreAndDrop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Request{Model: "large-sky", Prompt: "a cat", Negative: "a dog", Steps: 33, Sampler: "DDIM", Guidance: 6.5, Seed: 99, Width: 96, Height: 64}
+	want := Request{Model: "large-sky", Prompt: "a cat", Negative: "a dog", Steps: 33, Sampler: "DDIM", Schedule: "Automatic", Guidance: 6.5, Seed: 99, Width: 96, Height: 64}
 	if req != want || count != 1 {
 		t.Errorf("request\n%+v, want\n%+v", req, want)
 	}
@@ -336,7 +336,7 @@ func TestGallery(t *testing.T) {
 	w, q := open(t, &fakeEngine{})
 	img := image.NewNRGBA(image.Rect(0, 0, 16, 16))
 	for i, prompt := range []string{"a fox", "an owl", "a red fox"} {
-		if _, err := saveNext(w.settings.Output, Picture{img, gallery.Recipe{Prompt: prompt, Steps: 3, Sampler: "DDIM", CFGScale: 2, Seed: int64(i + 1), Width: 16, Height: 16}}); err != nil {
+		if _, err := saveNext(w.settings.Output, Picture{Image: img, Recipe: gallery.Recipe{Prompt: prompt, Steps: 3, Sampler: "DDIM", CFGScale: 2, Seed: int64(i + 1), Width: 16, Height: 16}}); err != nil {
 			t.Fatal(err)
 		}
 	}

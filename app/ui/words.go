@@ -15,28 +15,42 @@ func sentence(s string) string {
 	if s == "" {
 		return s
 	}
-	first, n := utf8.DecodeRuneInString(s)
-	s = string(unicode.ToUpper(first)) + s[n:]
+	s = sentenceStart(s)
 	if !strings.ContainsAny(s[len(s)-1:], ".!?…") {
 		s += "."
 	}
 	return s
 }
 
+// sentenceStart makes the first letter a capital.
+func sentenceStart(s string) string {
+	first, n := utf8.DecodeRuneInString(s)
+	if n == 0 {
+		return s
+	}
+	return string(unicode.ToUpper(first)) + s[n:]
+}
+
 // left says how long something still takes, as exactly as anyone can know.
 func left(d time.Duration) string {
-	switch {
-	case d <= 0:
+	if d <= 0 {
 		return ""
+	}
+	return span(d) + " left"
+}
+
+// span is a time as a person says it.
+func span(d time.Duration) string {
+	switch {
 	case d < time.Second:
-		return "less than a second left"
+		return "less than a second"
 	case d < 90*time.Second:
-		return fmt.Sprintf("%d s left", int(d.Round(time.Second)/time.Second))
+		return fmt.Sprintf("%d s", int(d.Round(time.Second)/time.Second))
 	case d < 90*time.Minute:
-		return fmt.Sprintf("%d min left", int(d.Round(time.Minute)/time.Minute))
+		return fmt.Sprintf("%d min", int(d.Round(time.Minute)/time.Minute))
 	}
 	d = d.Round(time.Minute)
-	return fmt.Sprintf("%d h %d min left", int(d/time.Hour), int(d%time.Hour/time.Minute))
+	return fmt.Sprintf("%d h %d min", int(d/time.Hour), int(d%time.Hour/time.Minute))
 }
 
 // join puts " · " between what is not empty.

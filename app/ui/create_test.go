@@ -1,0 +1,171 @@
+//go:build !headless
+
+package ui
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"fyne.io/fyne/v2/test"
+	"fyne.io/fyne/v2/theme"
+
+	"latent/app/gallery"
+)
+
+func TestStyles(t *testing.T) {
+	dir := t.TempDir()
+	w, _ := openIn(t, &fakeEngine{}, dir)
+	p := w.create
+	p.form.prompt.SetText("{prompt}, in oil")
+	p.form.negative.SetText("blurry")
+	p.form.steps.set(33)
+	p.styleName.SetText("Oil")
+	p.keepStyle()
+	w.leave()
+
+	w, _ = openIn(t, &fakeEngine{}, dir)
+	p = w.create
+	if p.form.prompt.Text != "{prompt}, in oil" || p.form.negative.Text != "blurry" {
+		t.Errorf("the form comes back with %q, %q", p.form.prompt.Text, p.form.negative.Text)
+	}
+	p.form.prompt.SetText("a cat")
+	p.form.negative.SetText("")
+	p.form.steps.set(5)
+	items := p.styleMenu()
+	if items[0].Label != "Oil" {
+		t.Fatalf("the menu begins with %q", items[0].Label)
+	}
+	items[0].Action()
+	if f := p.form; f.prompt.Text != "a cat, in oil" || f.negative.Text != "blurry" || f.steps.value != 33 {
+		t.Errorf("the style gave %q, %q, %g steps", f.prompt.Text, f.negative.Text, f.steps.value)
+	}
+	forget := items[len(items)-1].ChildMenu.Items[0]
+	forget.Action()
+	if len(p.styles) != 0 {
+		t.Error("the style is still there")
+	}
+	test.Tap(p.notice.action)
+	if len(p.styles) != 1 {
+		t.Error("Undo must bring it back")
+	}
+}
+
+func TestTokensAndForecast(t *testing.T) {
+	e := &fakeEngine{delay: 2 * time.Millisecond}
+	w, q := open(t, e)
+	f := w.create.form
+	f.prompt.SetText("a b c")
+	q.until(t, "tokens are counted", func() bool { return f.tokens.Text == "3 of 75 tokens" })
+	f.prompt.SetText(strings.Repeat("word ", 80))
+	q.until(t, "what is not read is told", func() bool {
+		return f.tokens.Text == "only 75 of 80 tokens are read" && f.tokens.color == theme.ColorNameWarning
+	})
+	f.model.SetSelected("Large sky")
+	q.until(t, "another model reads it whole", func() bool { return f.tokens.Text == "80 tokens, 2 chunks" })
+	f.model.SetSelected("Sky")
+	f.prompt.SetText("a b c")
+	if w.create.promised.Text != "" {
+		t.Errorf("forecast %q before anything was measured", w.create.promised.Text)
+	}
+	f.steps.set(100)
+	w.create.start()
+	q.until(t, "the picture is kept", idle(w))
+	if got := w.create.promised.Text; !strings.Contains(got, "300 MB") {
+		t.Errorf("forecast %q must name the memory", got)
+	}
+	f.steps.set(1000)
+	r, _, err := f.request()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Compute = w.settings.compute()
+	if d, memory := w.measures.forecast(r); d < 2*time.Second || d > 60*time.Second || memory != 3e8 {
+		t.Errorf("1000 steps of over 2 ms are forecast to take %v and %d bytes", d, memory)
+	}
+	r.Width *= 2
+	if d, memory := w.measures.forecast(r); d < 4*time.Second || memory != 0 {
+		t.Errorf("twice the pixels: %v, %d bytes", d, memory)
+	}
+}
+
+func TestSchedules(t *testing.T) {
+	w, _ := open(t, &fakeEngine{})
+	f := w.create.form
+	for _, c := range []struct {
+		sampler, schedule string
+		offered           bool
+	}{{"Euler", "Automatic", true}, {"DDPM", "", false}, {"DDIM", "Automatic", true}} {
+		f.sampler.SetSelected(c.sampler)
+		if r, _, err := f.request(); err != nil || r.Schedule != c.schedule || f.scheduled.Visible() != c.offered {
+			t.Errorf("%s: schedule %q, offered %v, %v", c.sampler, r.Schedule, f.scheduled.Visible(), err)
+		}
+	}
+	if missing := f.restore(gallery.Recipe{Sampler: "euler", ScheduleType: "karras"}); len(missing) != 0 || f.schedule.Selected != "Karras" {
+		t.Errorf("restored schedule %q, missing %v", f.schedule.Selected, missing)
+	}
+	if missing := f.restore(gallery.Recipe{Sampler: "DDPM", ScheduleType: "Karras"}); len(missing) != 1 {
+		t.Errorf("missing %v", missing)
+	}
+}
+
+func TestCompareAndPin(t *testing.T) {
+	e := &fakeEngine{delay: time.Millisecond}
+	w, q := open(t, e)
+	p := w.create
+	p.form.steps.set(2)
+	for range 7 {
+		p.start()
+	}
+	q.until(t, "all are made", idle(w))
+	if n := len(p.strip.items); n != 7 {
+		t.Fatalf("%d pictures", n)
+	}
+	if p.strip.items[resultsHeld].value.Image != nil || p.strip.items[0].value.Image == nil {
+		t.Error("only the latest pictures are held in memory")
+	}
+	p.pickByHand(p.strip.items[5].value)
+	q.until(t, "it is read back", func() bool { return p.view.source != nil && p.view.source != p.strip.items[0].value.Image })
+	labels := func() string {
+		var all []string
+		for _, it := range p.moreMenu() {
+			all = append(all, it.Label)
+		}
+		return strings.Join(all, ",")
+	}
+	if !strings.Contains(labels(), "Compare") {
+		t.Fatalf("menu %s", labels())
+	}
+	p.compareWith(p.strip.after(p.shown))
+	q.until(t, "both are shown", func() bool { return p.compared != nil && p.compare.source != nil })
+	if !strings.Contains(labels(), "End comparing") || !strings.Contains(p.status.Text, "Left: seed") {
+		t.Errorf("menu %s, status %q", labels(), p.status.Text)
+	}
+	p.endComparing()
+
+	p.form.steps.set(100)
+	p.start()
+	q.until(t, "it paints", func() bool { return p.last.Step > 2 })
+	p.pickByHand(p.strip.items[0].value)
+	step := p.last.Step
+	q.until(t, "it goes on", func() bool { return p.last.Step > step+5 })
+	if p.view.quick || !p.watch.Visible() {
+		t.Error("a picture that was picked stays while the next is painted")
+	}
+	test.Tap(p.watch)
+	q.until(t, "previews are shown again", func() bool { return p.view.quick })
+	q.until(t, "it is made", idle(w))
+}
+
+func FuzzParseMeasures(f *testing.F) {
+	var m measures
+	m.add(Request{Model: "m", Width: 8, Height: 8}, Work{Steps: 1e9, Count: 2})
+	f.Add(m.encode())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m := measures{kind: parseMeasures(data)}
+		if d, _ := m.forecast(Request{Model: "m", Width: 8, Height: 8, Steps: 20}); d < 0 {
+			t.Errorf("forecast %v", d)
+		}
+		m.encode()
+	})
+}
