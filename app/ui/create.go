@@ -43,6 +43,7 @@ type createPage struct {
 	compare   *view             // shows the picture before, beside the one that is shown
 	compared  *result
 	stage     *fyne.Container
+	initial   *initial
 
 	draft *time.Timer // until the form is kept
 
@@ -79,12 +80,14 @@ func newCreatePage(w *Window) *createPage {
 
 	p.compare.Hide()
 	p.stage = container.New(columnsLayout{}, p.view)
+	p.initial = newInitial(p)
+	p.form.content.Add(p.initial.content)
 	act := fixedSize(0, 42, beside(nil, p.generate, fixedSize(78, 0, p.form.count)))
 	controls := container.NewBorder(nil, stack(tight, p.notice, p.styleBox, p.promised, act), nil, nil, scrolled(p.form.content))
 	foot := fixedSize(0, footHeight, beside(nil, middle(stack(tight, p.status, p.bar)),
 		row(tight, p.watch, p.goOn, p.skip, p.stop, p.save, p.more)))
 	right := container.NewBorder(nil, stack(tight, foot, p.strip.content), nil, nil,
-		newPanel(colorStage, gap, container.NewStack(p.empty, p.stage)))
+		newPanel(colorStage, gap, container.NewStack(p.empty, p.stage, p.initial.board)))
 	p.content = sidebar(controls, right)
 	var message string
 	if p.styles, message = readStyles(p.stylesPath()); message != "" {
@@ -108,7 +111,44 @@ func (p *createPage) start() {
 		return
 	}
 	r.Compute, r.Previews = p.win.settings.compute(), p.win.settings.Previews
-	p.win.jobs.add(r, count)
+	in := p.initial
+	if in.data != nil {
+		var ok bool
+		if r.Strength, ok = in.strength.read(); !ok {
+			p.notice.fail(fmt.Sprintf("strength %q: a number from 0.05 to 1 is needed", in.strength.field.Text))
+			return
+		}
+		r.Hires = 0 // the second pass is for pictures that begin at noise
+	}
+	p.win.jobs.add(r, count, in.data, in.mask)
+}
+
+// vary asks for pictures like the one that is shown.
+func (p *createPage) vary() {
+	r := p.shown.Recipe
+	p.restore(r)
+	q, _, err := p.form.request()
+	if err != nil {
+		p.notice.fail(err.Error())
+		return
+	}
+	q.Compute, q.Previews = p.win.settings.compute(), p.win.settings.Previews
+	q.Seed, q.VariationSeed, q.VariationStrength = r.Seed, newSeed(), 0.2
+	p.win.jobs.add(q, 1, nil, nil)
+}
+
+// enlarge makes the picture that is shown once more, with a second pass at twice
+// the size.
+func (p *createPage) enlarge() {
+	p.restore(p.shown.Recipe)
+	q, _, err := p.form.request()
+	if err != nil {
+		p.notice.fail(err.Error())
+		return
+	}
+	q.Compute, q.Previews = p.win.settings.compute(), p.win.settings.Previews
+	q.Hires = 2
+	p.win.jobs.add(q, 1, nil, nil)
 }
 
 // formChanged tells what the form's request will take, and keeps the form once a
@@ -274,6 +314,22 @@ func (p *createPage) moreMenu() []*fyne.MenuItem {
 		return nil
 	}
 	items := []*fyne.MenuItem{fyne.NewMenuItem("Use its settings", p.reuseSettings)}
+	f := p.win.engine.Features()
+	if f.Variation {
+		items = append(items, fyne.NewMenuItem("Another one like it", p.vary))
+	}
+	if f.Hires {
+		items = append(items, fyne.NewMenuItem("Twice as large", p.enlarge))
+	}
+	if f.Init {
+		items = append(items, fyne.NewMenuItem("Begin from it", func() {
+			if r.path != "" {
+				p.initial.load(r.path)
+			} else {
+				p.initial.read(func() (image.Image, error) { return r.Image, nil })
+			}
+		}))
+	}
 	if p.compared != nil {
 		items = append(items, fyne.NewMenuItem("End comparing", p.endComparing))
 	} else if before := p.strip.after(r); before != nil {

@@ -19,11 +19,22 @@ type Engine interface {
 	Devices() []string            // "auto" first
 	Samplers() []Sampler          // the default first
 	Examples() []string           // prompts that suit the first model; at least one
+	Features() Features           // what of a Request it heeds
 	Resumable(dir string) bool    // whether dir holds a training that can go on
 
 	// Generate paints one picture.
 	Generate(ctx context.Context, r Request, progress func(Progress)) (Picture, error)
 	Train(ctx context.Context, r TrainRequest, progress func(TrainProgress)) error
+}
+
+// Features say which wishes of a Request an engine heeds. The window offers no
+// others.
+type Features struct {
+	Init      bool // Request.Init and Strength
+	Mask      bool // Request.Mask
+	Hires     bool // Request.Hires
+	Variation bool // Request.VariationSeed and VariationStrength
+	State     bool // Request.State
 }
 
 // TokenCounter is an Engine that knows how long a prompt is to a model. It may
@@ -72,7 +83,22 @@ type Request struct {
 	Seed     int64   `toml:"seed"`
 	Width    int     `toml:"width"` // pixels
 	Height   int     `toml:"height"`
-	Previews string  `toml:"previews,omitempty"` // how often the picture is shown meanwhile: one of previewWishes
+
+	// Image-to-image begins at a picture file; 0 < Strength ≤ 1 is how much is
+	// painted anew. Of a mask's picture, what is black is kept.
+	Init     string  `toml:"init,omitempty"`
+	Mask     string  `toml:"mask,omitempty"`
+	Strength float64 `toml:"strength,omitempty"`
+	Hires    float64 `toml:"hires,omitempty"` // a second pass at so many times the size; 0: none
+	// A share of another seed's noise: pictures alike.
+	VariationSeed     int64   `toml:"variation_seed,omitempty"`
+	VariationStrength float64 `toml:"variation_strength,omitempty"`
+
+	// State is a file for the half-made picture: written now and then, and gone on
+	// from if it is there. "": none.
+	State string `toml:"-"`
+
+	Previews string `toml:"previews,omitempty"` // how often the picture is shown meanwhile: one of previewWishes
 }
 
 // Picture is a finished picture and what made it.

@@ -2,10 +2,13 @@ package ui
 
 import (
 	"context"
+	"fmt"
 	"image"
 	"image/color"
 	"math"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,7 +23,9 @@ type fakeEngine struct {
 	err       error         // if set, every work ends with it at its first step
 	steps     atomic.Int64  // begun so far
 	resumable bool
-	busy      bool // as with somebody else's work
+	busy      bool         // as with somebody else's work
+	resumed   atomic.Int64 // step that the last picture went on from
+	seen      atomic.Pointer[Request]
 }
 
 const fakeSize = 64
@@ -35,6 +40,7 @@ func (e *fakeEngine) Devices() []string { return []string{"auto", "host", "refer
 func (e *fakeEngine) Samplers() []Sampler {
 	return []Sampler{{"DDIM", []string{"Automatic", "Uniform"}}, {"DDPM", nil}, {"Euler", []string{"Automatic", "Karras"}}}
 }
+func (e *fakeEngine) Features() Features { return Features{true, true, true, true, true} }
 func (e *fakeEngine) Tokens(model, prompt string) (n, chunk int, whole bool, err error) {
 	return len(strings.Fields(prompt)), 75, model != "sky", nil
 }
@@ -62,8 +68,19 @@ func (e *fakeEngine) Generate(ctx context.Context, r Request, progress func(Prog
 		return Picture{}, ErrBusy
 	}
 	var img *image.NRGBA
-	for s := 1; s <= r.Steps; s++ {
+	e.seen.Store(&r)
+	first := 1
+	if data, err := os.ReadFile(r.State); err == nil {
+		n, _ := strconv.Atoi(string(data))
+		first = n + 1
+	}
+	first = min(first, r.Steps)
+	e.resumed.Store(int64(first - 1))
+	for s := first; s <= r.Steps; s++ {
 		if err := e.wait(ctx, s); err != nil {
+			return Picture{}, err
+		}
+		if err := os.WriteFile(r.State, fmt.Append(nil, s), 0o644); err != nil {
 			return Picture{}, err
 		}
 		img = paint(r.Prompt, r.Seed, r.Width, r.Height, 1-float64(s)/float64(r.Steps))

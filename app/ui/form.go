@@ -19,7 +19,7 @@ import (
 
 // form is what a person says about the picture to make.
 type form struct {
-	content  fyne.CanvasObject
+	content  *fyne.Container
 	models   []Model
 	examples []string
 	example  int // the next one to offer

@@ -3,7 +3,6 @@
 package ui
 
 import (
-	"errors"
 	"fmt"
 	"image"
 	"net/url"
@@ -255,11 +254,6 @@ func (p *galleryPage) read() {
 		}
 		p.choose(o)
 	})
-}
-
-// withoutPath takes the file's path out of an error whose message names the file.
-func withoutPath(err error, path string) error {
-	return errors.New(strings.TrimPrefix(plainReason(err).Error(), path+": "))
 }
 
 // choose shows a picture that was read.

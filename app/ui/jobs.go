@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"latent/app/pictures"
@@ -80,11 +82,45 @@ func newJobs(e Engine, post poster, k *keeper, dir string) (*jobs, string) {
 	return q, message
 }
 
+// stateFile is where the engine keeps job j's half-made picture.
+func (q *jobs) stateFile(j *Job) string {
+	return filepath.Join(q.dir, fmt.Sprintf("%s.%d.state", strings.TrimSuffix(j.name, jobSuffix), j.Made))
+}
+
+// halfMade tells whether j's picture can go on from where it was.
+func (q *jobs) halfMade(j *Job) bool {
+	if !q.engine.Features().State {
+		return false
+	}
+	_, err := os.Stat(q.stateFile(j))
+	return err == nil
+}
+
+// anew makes j's picture begin again.
+func (q *jobs) anew(j *Job) {
+	q.keeper.put(q.stateFile(j), nil)
+	q.keeper.flush()
+	j.Begun = false
+	q.save(j)
+	q.changed()
+}
+
 func (q *jobs) save(j *Job) { q.keeper.put(filepath.Join(q.dir, j.name), j.encode()) }
 
-// add puts a request at the queue's end.
-func (q *jobs) add(r Request, count int) *Job {
+// add puts a request at the queue's end. init and mask are the PNG files that it
+// begins from; nil: none.
+func (q *jobs) add(r Request, count int, init, mask []byte) *Job {
 	j := &Job{Request: r, Count: count, name: newJobName()}
+	for _, f := range []struct {
+		data []byte
+		kind string
+		path *string
+	}{{init, "init", &j.Request.Init}, {mask, "mask", &j.Request.Mask}} {
+		if f.data != nil {
+			*f.path = filepath.Join(q.dir, strings.TrimSuffix(j.name, jobSuffix)+"."+f.kind+".png")
+			q.keeper.put(*f.path, f.data)
+		}
+	}
 	if n := len(q.list); n > 0 {
 		j.Rank = q.list[n-1].Rank + 1
 	}
@@ -109,6 +145,11 @@ func (q *jobs) remove(j *Job) {
 func (q *jobs) drop(j *Job) {
 	q.list = slices.DeleteFunc(q.list, func(o *Job) bool { return o == j })
 	q.keeper.put(filepath.Join(q.dir, j.name), nil)
+	for _, file := range []string{q.stateFile(j), j.Request.Init, j.Request.Mask} {
+		if file != "" && filepath.Dir(file) == q.dir { // its own copies
+			q.keeper.put(file, nil)
+		}
+	}
 }
 
 // skip ends the picture under way; its job goes on with the next one.
@@ -185,9 +226,13 @@ func (q *jobs) next() {
 	j.Begun = true
 	q.save(j)
 	r := j.Request
-	r.Seed += int64(j.Made)
+	if r.Seed += int64(j.Made); r.VariationStrength > 0 {
+		r.Seed, r.VariationSeed = j.Request.Seed, r.VariationSeed+int64(j.Made)
+	}
+	r.State = q.stateFile(j)
 	k, count, output := j.Made, j.Count, q.output()
 	go func() {
+		q.keeper.flush() // the engine reads the job's files
 		begun := time.Now()
 		first := begun
 		pic, err := q.engine.Generate(ctx, r, func(p Progress) {
@@ -242,6 +287,7 @@ func (q *jobs) ended(j *Job, made *result, err error) {
 		q.save(j)
 		q.failed(j, err.Error())
 	case made != nil, q.skipped && errors.Is(err, context.Canceled):
+		q.keeper.put(q.stateFile(j), nil)
 		if j.Made++; j.Made == j.Count || q.removed {
 			q.drop(j)
 		} else {

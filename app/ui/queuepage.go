@@ -112,11 +112,11 @@ type jobRow struct {
 	page *queuePage
 	job  *Job
 
-	box                    fyne.CanvasObject
-	icon                   *widget.Icon
-	prompt, facts, state   *text
-	bar                    *bar
-	up, down, hold, remove *button
+	box                           fyne.CanvasObject
+	icon                          *widget.Icon
+	prompt, facts, state          *text
+	bar                           *bar
+	again, up, down, hold, remove *button
 }
 
 func newJobRow(p *queuePage) *jobRow {
@@ -128,11 +128,12 @@ func newJobRow(p *queuePage) *jobRow {
 	at := func() int { return slices.Index(q.list, r.job) }
 	r.up = newButton(k, "", theme.MoveUpIcon(), func() { q.move(r.job, at()-1) }).quiet()
 	r.down = newButton(k, "", theme.MoveDownIcon(), func() { q.move(r.job, at()+1) }).quiet()
+	r.again = newButton(k, "Start again", nil, func() { q.anew(r.job) }).quiet()
 	r.hold = newButton(k, "", theme.MediaPauseIcon(), func() { q.hold(r.job, !r.job.Held) }).quiet()
 	r.remove = newButton(k, "", theme.DeleteIcon(), func() { q.remove(r.job) }).quiet()
 	text := stack(3, r.prompt, beside(nil, r.facts, r.state), r.bar)
 	r.box = container.New(&insets{bottom: tight}, newPanel(colorStage, 10,
-		beside(fixedSize(26, 0, middle(fixedSize(20, 20, r.icon))), middle(text), middle(row(0, r.hold, r.up, r.down, r.remove)))))
+		beside(fixedSize(26, 0, middle(fixedSize(20, 20, r.icon))), middle(text), middle(row(0, r.again, r.hold, r.up, r.down, r.remove)))))
 	r.ExtendBaseWidget(r)
 	return r
 }
@@ -155,6 +156,8 @@ func (r *jobRow) set(i int) {
 	}
 	r.facts.SetText(join(r.page.win.modelName(req.Model), sizeText(req.Width, req.Height), plural(req.Steps, "step"), fmt.Sprintf("seed %d", req.Seed+int64(j.Made)), count))
 	runs := j == q.running
+	half := !runs && j.Begun && q.halfMade(j)
+	show(r.again, half)
 	show(r.bar, runs)
 	show(r.up, i > 0)
 	show(r.down, i < len(q.list)-1)
@@ -180,6 +183,9 @@ func (r *jobRow) set(i int) {
 	case j.Begun:
 		tint = theme.ColorNameWarning
 		r.state.SetText("was interrupted: starts again")
+		if half {
+			r.state.SetText("half made: goes on")
+		}
 	}
 	r.icon.SetResource(theme.NewColoredResource(res, tint))
 }

@@ -3,16 +3,19 @@ package ui
 import (
 	"context"
 	"fmt"
+	"image"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/BurntSushi/toml"
 
 	"latent/app/library"
+	"latent/app/pictures"
 	"latent/app/pipeline"
 	"latent/app/trainer"
 	"latent/assets"
@@ -127,8 +130,16 @@ func (l *Latent) Devices() []string { return append([]string{"auto"}, gpu.Driver
 // Samplers lists the scheduler's, as recipes spell them.
 func (l *Latent) Samplers() []Sampler {
 	var out []Sampler
+	labels := map[string]string{}
+	for _, s := range scheduler.Schedules() {
+		labels[s.Name] = s.Label
+	}
 	for _, s := range scheduler.Samplers() {
-		out = append(out, Sampler{Label: s.Label})
+		mine := Sampler{Label: s.Label}
+		for _, name := range s.Schedules {
+			mine.Schedules = append(mine.Schedules, labels[name])
+		}
+		out = append(out, mine)
 	}
 	if i := slices.IndexFunc(out, func(s Sampler) bool { return s.Label == "DDIM" }); i > 0 {
 		out[0], out[i] = out[i], out[0]
@@ -179,11 +190,20 @@ func (l *Latent) Generate(ctx context.Context, r Request, progress func(Progress
 	if err != nil {
 		return Picture{}, err
 	}
-	made, err := engine.Generate(ctx, r.Model, pipeline.Request{
-		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Guidance: r.Guidance, Sampler: r.Sampler,
-		Seed: uint64(r.Seed), Width: r.Width, Height: r.Height, Count: 1, Preview: previewEvery(r.Previews, r.Steps),
-	}, func(p pipeline.Progress) {
+	req, err := painting(r)
+	if err != nil {
+		return Picture{}, err
+	}
+	saved := time.Now()
+	made, err := engine.Generate(ctx, r.Model, req, func(p pipeline.Progress) {
 		progress(Progress{Step: p.Step, Steps: p.Steps, Preview: p.Preview})
+		if r.State != "" && p.State != nil && time.Since(saved) > stateEvery {
+			saved = time.Now()
+			if s := p.State(); s != nil {
+				// A half-made picture that is not kept begins anew, and no more.
+				_ = pipeline.WriteState(r.State, s)
+			}
+		}
 	})
 	if err != nil {
 		return Picture{}, err
@@ -198,6 +218,47 @@ func (l *Latent) Generate(ctx context.Context, r Request, progress func(Progress
 		out.Memory = 0
 	}
 	return out, nil
+}
+
+// stateEvery is how much work a crash may cost.
+const stateEvery = 5 * time.Second
+
+// painting is the pipeline's request, with the files that it names.
+func painting(r Request) (pipeline.Request, error) {
+	req := pipeline.Request{
+		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Guidance: r.Guidance, Sampler: r.Sampler, Schedule: r.Schedule,
+		Seed: uint64(r.Seed), Width: r.Width, Height: r.Height, Count: 1, Preview: previewEvery(r.Previews, r.Steps),
+		VariationSeed: uint64(r.VariationSeed), VariationStrength: r.VariationStrength,
+	}
+	if r.Hires > 1 {
+		req.Hires = &pipeline.Hires{Scale: r.Hires}
+	}
+	for _, f := range []struct {
+		path string
+		to   *image.Image
+	}{{r.Init, &req.Init}, {r.Mask, &req.Mask}} {
+		if f.path == "" {
+			continue
+		}
+		img, err := pictures.Load(f.path)
+		if err != nil {
+			return req, fmt.Errorf("the picture to begin from cannot be read: %w", withoutPath(err, f.path))
+		}
+		*f.to = img
+		req.Strength = r.Strength
+	}
+	if r.State != "" {
+		// A state that cannot be read is that of a picture to begin anew.
+		if s, err := pipeline.ReadState(r.State); err == nil {
+			req.Resume = s
+		}
+	}
+	return req, nil
+}
+
+// Features are those of the pipeline.
+func (l *Latent) Features() Features {
+	return Features{Init: true, Mask: true, Hires: true, Variation: true, State: true}
 }
 
 // recipeFile is the training's recipe inside its output folder: it goes on with

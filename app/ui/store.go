@@ -31,6 +31,11 @@ func plainReason(err error) error {
 	return err
 }
 
+// withoutPath takes the file's path out of an error whose message names the file.
+func withoutPath(err error, path string) error {
+	return errors.New(strings.TrimPrefix(plainReason(err).Error(), path+": "))
+}
+
 // dataset is what a folder holds to train on.
 type dataset struct{ pictures, captions int }
 

@@ -225,7 +225,7 @@ func (w *Window) escape() {
 }
 
 // dropped takes what a person let fall on the window: a folder to train on, or a
-// picture whose settings are to be used again.
+// picture, whose settings are used again or which is to be begun from.
 func (w *Window) dropped(uris []fyne.URI) {
 	for _, u := range uris {
 		path := u.Path()
@@ -234,39 +234,52 @@ func (w *Window) dropped(uris []fyne.URI) {
 			w.show(pageTrain)
 			return
 		}
-		if strings.EqualFold(filepath.Ext(path), ".png") {
+		switch strings.ToLower(filepath.Ext(path)) {
+		case ".png", ".jpg", ".jpeg", ".webp":
 			w.restore(path)
 			return
 		}
 	}
 	if len(uris) > 0 {
-		w.create.notice.fail("drop a PNG made by a diffusion model here, or a folder of pictures to train on")
+		w.create.notice.fail("drop a picture here to use its settings or to begin from it, or a folder of pictures to train on")
 		w.show(pageCreate)
 	}
 }
 
-// restore uses the settings that a PNG carries.
+// restore uses the settings that a picture carries. One that carries none is a
+// picture to begin from.
 func (w *Window) restore(path string) {
+	begin := w.engine.Features().Init
 	inBackground(w.post, func() (gallery.Recipe, error) { return gallery.Read(path) }, func(r gallery.Recipe, err error) {
 		w.show(pageCreate)
-		if err != nil {
-			w.create.notice.fail(fmt.Sprintf("%s: %v", filepath.Base(path), err))
-			return
+		name := filepath.Base(path)
+		switch {
+		case err == nil:
+			w.create.restore(r)
+			if begin && !w.create.notice.Visible() {
+				w.create.notice.offer("the settings of "+name+" are in the form", "Begin from it", func() { w.create.initial.load(path) })
+			}
+		case begin:
+			w.create.initial.load(path)
+		default:
+			w.create.notice.fail(fmt.Sprintf("%s: %v", name, withoutPath(err, path)))
 		}
-		w.create.restore(r)
 	})
 }
 
-func (w *Window) askRestore() {
+// askPicture lets a person choose a picture file.
+func (w *Window) askPicture(chosen func(path string)) {
 	d := dialog.NewFileOpen(func(f fyne.URIReadCloser, err error) {
 		if err == nil && f != nil {
 			f.Close()
-			w.restore(f.URI().Path())
+			chosen(f.URI().Path())
 		}
 	}, w)
-	d.SetFilter(storage.NewExtensionFileFilter([]string{".png"}))
+	d.SetFilter(storage.NewExtensionFileFilter([]string{".png", ".jpg", ".jpeg", ".webp"}))
 	w.showDialog(d, w.settings.Output)
 }
+
+func (w *Window) askRestore() { w.askPicture(w.restore) }
 
 // askFolder lets a person choose a folder.
 func (w *Window) askFolder(chosen func(path string)) {

@@ -1,0 +1,152 @@
+//go:build !headless
+
+package ui
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/png"
+	"path/filepath"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/theme"
+
+	"latent/app/pictures"
+)
+
+// initial is the picture to begin from, with what of it is to be painted anew.
+type initial struct {
+	content  fyne.CanvasObject
+	page     *createPage
+	tile     *tile
+	strength *number
+	invite   fyne.CanvasObject
+	settings fyne.CanvasObject
+	masked   *text
+
+	image image.Image
+	data  []byte // image as a PNG file
+	mask  []byte // nil: all of it
+
+	brush *brush
+	board fyne.CanvasObject // brush and its tools, over the page's picture
+}
+
+func newInitial(p *createPage) *initial {
+	k, f := &p.win.keys, p.win.engine.Features()
+	in := &initial{page: p, tile: newTile(64), strength: newNumber(k, "Strength", 0.05, 1, 0.05, 1), masked: caption(""), brush: newBrush()}
+	in.strength.set(0.75)
+	in.strength.changed = p.form.tell
+	choose := newButton(k, "Choose…", theme.FolderOpenIcon(), func() { p.win.askPicture(in.load) })
+	buttons := []fyne.CanvasObject{choose}
+	if _, paste := pictureClipboard(); paste != nil {
+		buttons = append(buttons, newButton(k, "Paste", theme.ContentPasteIcon(), in.paste))
+	}
+	in.invite = stack(tight, caption("Begin from a picture: drop one here, or"), row(tight, buttons...))
+	tools := []fyne.CanvasObject{newButton(k, "Remove", theme.CancelIcon(), in.remove)}
+	if f.Mask {
+		tools = append([]fyne.CanvasObject{newButton(k, "Mark a part…", theme.DocumentCreateIcon(), in.paint)}, tools...)
+	}
+	in.settings = stack(tight, caption("Begin from this picture"), beside(in.tile, middle(stack(tight, in.masked, row(tight, tools...))), nil), in.strength.content)
+	in.settings.Hide()
+	in.content = container.NewStack(in.invite, in.settings)
+
+	size := newNumber(k, "Brush", 1, 30, 1, 100)
+	size.set(8)
+	size.changed = func() { in.brush.size = size.value / 100 }
+	bar := beside(fixedSize(220, 0, size.content), container.NewStack(), row(tight,
+		newButton(k, "Undo", theme.ContentUndoIcon(), in.brush.undo),
+		newButton(k, "All of it", nil, func() { in.mask = nil; in.done() }),
+		newButton(k, "Done", theme.ConfirmIcon(), in.finish).primary()))
+	in.board = container.NewBorder(nil, container.New(&insets{top: tight}, bar), nil, nil, in.brush)
+	in.board.Hide()
+	show(in.content, f.Init)
+	return in
+}
+
+// load takes a picture file to begin from.
+func (in *initial) load(path string) {
+	in.read(func() (image.Image, error) {
+		img, err := pictures.Load(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Base(path), withoutPath(err, path))
+		}
+		return img, nil
+	})
+}
+
+func (in *initial) paste() {
+	in.read(func() (image.Image, error) {
+		data, err := pastePNG()
+		if err != nil {
+			return nil, err
+		}
+		return pictures.Decode(data)
+	})
+}
+
+func (in *initial) read(from func() (image.Image, error)) {
+	type loaded struct {
+		img, thumb image.Image
+		data       []byte
+	}
+	inBackground(in.page.win.post, func() (l loaded, err error) {
+		if l.img, err = from(); err != nil {
+			return l, err
+		}
+		var b bytes.Buffer
+		if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, l.img); err != nil {
+			return l, err
+		}
+		l.data, l.thumb = b.Bytes(), pictures.Fit(l.img, thumbPixels, thumbPixels)
+		return l, nil
+	}, func(l loaded, err error) {
+		if err != nil {
+			in.page.notice.fail(err.Error())
+			return
+		}
+		in.image, in.data, in.mask = l.img, l.data, nil
+		in.tile.show(l.thumb)
+		in.done()
+		in.invite.Hide()
+		in.settings.Show()
+		in.page.form.tell()
+	})
+}
+
+func (in *initial) remove() {
+	in.image, in.data, in.mask = nil, nil, nil
+	in.done()
+	in.settings.Hide()
+	in.invite.Show()
+	in.page.form.tell()
+}
+
+// paint lets a person mark what is to be painted anew.
+func (in *initial) paint() {
+	in.brush.begin(in.image)
+	in.page.stage.Hide()
+	in.page.empty.Hide()
+	in.board.Show()
+}
+
+// finish takes what was marked.
+func (in *initial) finish() {
+	in.mask = in.brush.png()
+	in.done()
+}
+
+func (in *initial) done() {
+	if in.board.Visible() {
+		in.board.Hide()
+		in.brush.end()
+		in.page.stage.Show()
+		in.page.showPicked()
+	}
+	in.masked.SetText("all of it is painted anew")
+	if in.mask != nil {
+		in.masked.SetText("the marked part is painted anew")
+	}
+}
