@@ -72,6 +72,25 @@ func (m *measures) forecast(r Request) (time.Duration, int64) {
 	return time.Duration(math.Min(seconds, 1e6) * float64(time.Second)), memory
 }
 
+// sample notes the seconds that a training sample of a kind took.
+func (m *measures) sample(kind string, seconds float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.kind == nil {
+		m.kind = map[string]measure{}
+	}
+	if seconds > 0 && seconds < 1e6 {
+		m.kind[kind] = measure{Step: seconds, Width: 1, Height: 1}
+	}
+}
+
+// perSample is the seconds of a training sample; 0: unknown.
+func (m *measures) perSample(kind string) float64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.kind[kind].Step
+}
+
 func (m *measures) encode() []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()

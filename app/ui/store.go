@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,37 +36,19 @@ func withoutPath(err error, path string) error {
 	return errors.New(strings.TrimPrefix(plainReason(err).Error(), path+": "))
 }
 
-// dataset is what a folder holds to train on.
-type dataset struct{ pictures, captions int }
-
-// lookThrough counts a folder's pictures and captions by their names. Its error
-// says why the folder does not do.
-func lookThrough(folder string) (dataset, error) {
+// lookThrough says why a folder does not do to train on.
+func lookThrough(folder string) error {
 	entries, err := os.ReadDir(folder)
 	if errors.Is(err, fs.ErrNotExist) {
-		return dataset{}, errors.New("there is no such folder")
+		return errors.New("there is no such folder")
 	}
 	if err != nil {
-		return dataset{}, fmt.Errorf("the folder cannot be read: %w", plainReason(err))
+		return fmt.Errorf("the folder cannot be read: %w", plainReason(err))
 	}
-	names := map[string]bool{}
-	for _, e := range entries {
-		names[e.Name()] = true
+	if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return isPictureName(e.Name()) }) {
+		return errNoPictures
 	}
-	var d dataset
-	for name := range names {
-		switch ext := filepath.Ext(name); strings.ToLower(ext) {
-		case ".png", ".jpg", ".jpeg", ".webp":
-			d.pictures++
-			if names[strings.TrimSuffix(name, ext)+".txt"] {
-				d.captions++
-			}
-		}
-	}
-	if d.pictures == 0 {
-		return d, errors.New("no pictures in this folder: PNG, JPEG or WebP files are needed, each with its caption in a .txt file of the same name")
-	}
-	return d, nil
+	return nil
 }
 
 // when is a picture's time as a person says it.

@@ -89,6 +89,7 @@ type tile struct {
 	image       *canvas.Image
 	chosen, hot bool
 	starred     bool
+	warned      bool   // something is to be seen to
 	broken      bool   // the file is no picture
 	tapped      func() // nil: a list's own business
 }
@@ -113,6 +114,14 @@ func (t *tile) show(img image.Image) {
 func (t *tile) mark(starred, broken bool) {
 	if t.starred != starred || t.broken != broken {
 		t.starred, t.broken = starred, broken
+		t.Refresh()
+	}
+}
+
+// warn shows that something is to be seen to, or that it is no picture at all.
+func (t *tile) warn(warned, broken bool) {
+	if t.warned != warned || t.broken != broken {
+		t.warned, t.broken = warned, broken
 		t.Refresh()
 	}
 }
@@ -157,11 +166,14 @@ func (r *tileRenderer) apply() {
 		r.frame.StrokeColor, r.frame.StrokeWidth = themed(colorMuted), 1
 	}
 	r.dot.FillColor = color.NRGBA{0, 0, 0, 0xA0}
-	r.dot.Hidden = !r.t.starred
-	show(r.star, r.t.starred)
+	r.dot.Hidden = !r.t.starred && !r.t.warned
+	show(r.star, r.t.starred || r.t.warned)
 	show(r.cross, r.t.broken)
 	if r.t.starred {
 		r.star.SetResource(icon("star-white"))
+	}
+	if r.t.warned {
+		r.star.SetResource(theme.NewColoredResource(theme.WarningIcon(), theme.ColorNameWarning))
 	}
 	if r.t.broken {
 		r.cross.SetResource(theme.NewColoredResource(theme.BrokenImageIcon(), colorMuted))

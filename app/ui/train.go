@@ -10,10 +10,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
 
 	"latent/app/pictures"
 )
@@ -36,8 +38,18 @@ type trainPage struct {
 	status                             *text
 	bar                                *bar
 	lossStat, stepStat, speedStat, eta *text
+	noPictures                         fyne.CanvasObject
+	shownTab                           int
 	samples                            *strip[image.Image]
 	sampleBox                          fyne.CanvasObject
+
+	album    *albumPane
+	monitor  fyne.CanvasObject // what a training shows
+	tabs     [2]*button
+	promised *text // how long it will take
+	try      *button
+	running  string // kind of the training under way
+	made     string // the model that was trained last
 
 	cancel context.CancelFunc // set while a training runs
 	steady coalesce[trainNews]
@@ -62,16 +74,22 @@ func newTrainPage(w *Window) *trainPage {
 	p.folder, p.name, p.prompt = newEntry(k, 1), newEntry(k, 1), newEntry(k, 2)
 	p.folder.SetPlaceHolder("Drop a folder here")
 	p.folder.OnChanged = func(string) { p.look() }
-	p.found = caption("Pictures with .txt captions beside them")
+	p.found = caption("Pictures with .txt captions beside them").short()
 	p.name.SetText("my-model")
 	p.name.OnChanged = func(string) { p.offer() }
-	p.base = newChoice(k, modelNames(w.models), nil)
+	p.base = newChoice(k, modelNames(w.models), func(string) { p.look(); p.promise() })
+	p.promised = caption("").short()
+	p.promised.align = fyne.TextAlignCenter
+	p.try = newButton(k, "Try it now", icon("create"), p.tryIt)
+	p.try.Hide()
+	p.album = newAlbumPane(w, p.told)
 	p.prompt.SetText(w.engine.Examples()[0])
 	p.steps = newNumber(k, "Steps", 100, 5000, 100, 10_000_000)
 	p.steps.least = 1
 	p.steps.set(1000)
 	p.batch = newNumber(k, "Batch size", 1, 64, 1, 4096)
 	p.batch.set(16)
+	p.steps.changed, p.batch.changed = p.promise, p.promise
 	p.rate = newEditableChoice(k, []string{"1e-5", "2e-5", "5e-5", "1e-4", "2e-4", "5e-4"})
 	p.rate.SetText("1e-4")
 	p.start = newButton(k, "Start training", theme.NewColoredResource(theme.MediaPlayIcon(), theme.ColorNameForegroundOnPrimary), p.run).primary()
@@ -87,7 +105,7 @@ func newTrainPage(w *Window) *trainPage {
 		labelled("Learning rate", p.rate),
 		labelled("Prompt of the sample pictures", p.prompt),
 	)
-	controls := container.NewBorder(nil, stack(tight, p.notice, fixedSize(0, 42, container.NewStack(p.start, p.stop))), nil, nil, scrolled(form))
+	controls := container.NewBorder(nil, stack(tight, p.notice, p.promised, fixedSize(0, 42, container.NewStack(p.start, p.stop))), nil, nil, scrolled(form))
 
 	stat := func(name string) (*text, fyne.CanvasObject) {
 		t := heading("–")
@@ -104,33 +122,97 @@ func newTrainPage(w *Window) *trainPage {
 	p.samples = newStrip(p.showSample)
 	p.sampleBox = stack(tight, caption("Sample pictures, the newest first"), p.samples.content)
 	p.sampleBox.Hide()
-	p.status = newText("", colorMuted, theme.SizeNameCaptionText)
-	main := container.NewBorder(
-		stack(gap, columns(tiles[:]...), stack(tight, p.status, p.bar)),
+	p.status = newText("", colorMuted, theme.SizeNameCaptionText).short()
+	p.monitor = container.NewBorder(
+		stack(gap, columns(tiles[:]...), stack(tight, beside(nil, middle(p.status), p.try), p.bar)),
 		p.sampleBox, nil, nil,
 		container.New(&insets{bottom: tight}, container.New(&insets{top: gap}, newPanel(colorStage, gap, container.NewStack(p.chart, p.empty)))))
+	p.tabs[0] = newButton(k, "Pictures", icon("gallery"), func() { p.tab(0) })
+	p.tabs[1] = newButton(k, "Progress", icon("train"), func() { p.tab(1) })
+	noPictures := emptyState(icon("gallery"), "Choose a folder of pictures", "They are shown here with their captions, which you can edit")
+	p.noPictures = noPictures
+	main := container.NewBorder(container.New(&insets{bottom: gap}, row(tight, p.tabs[0], p.tabs[1])), nil, nil, nil,
+		container.NewStack(container.NewStack(noPictures, p.album.content), p.monitor))
 	p.content = sidebar(controls, main)
+	p.tab(0)
+	p.album.content.Hide()
 	return p
 }
 
-// look counts what the chosen folder holds, away from the window: it may be on a
-// slow disk.
+// tab shows the pictures (0) or the progress (1).
+func (p *trainPage) tab(i int) {
+	p.shownTab = i
+	show(p.monitor, i == 1)
+	show(p.album.content, i == 0 && len(p.album.all) > 0)
+	show(p.noPictures, i == 0 && len(p.album.all) == 0)
+	for n, b := range p.tabs {
+		b.Importance = widget.LowImportance
+		if n == i {
+			b.Importance = widget.MediumImportance
+		}
+		b.Refresh()
+	}
+}
+
+// told is told that captions or problems have changed.
+func (p *trainPage) told() {
+	text := countAlbum(p.album.all)
+	color := theme.ColorNameSuccess
+	if !strings.HasSuffix(text, "all with captions") {
+		color = theme.ColorNameWarning
+	}
+	p.say(text, color)
+}
+
+// promise says how long the training will take, if that was measured.
+func (p *trainPage) promise() {
+	p.promised.SetText("")
+	steps, ok := p.steps.read()
+	batch, ok2 := p.batch.read()
+	each := p.win.measures.perSample(p.kind())
+	if ok && ok2 && each > 0 {
+		p.promised.SetText(sentenceStart(about(time.Duration(min(each*steps*batch, 1e8)*float64(time.Second)), 0)))
+	}
+}
+
+// kind is what a training sample's time depends on.
+func (p *trainPage) kind() string {
+	c := p.win.settings.compute()
+	m := p.win.models[max(p.base.SelectedIndex(), 0)]
+	return fmt.Sprintf("train|%s|%s|%s|%d", m.ID, c.Device, c.Precision, m.Size)
+}
+
+// tryIt opens the Create page with the model that was just trained.
+func (p *trainPage) tryIt() {
+	f := p.win.create.form
+	for i, m := range p.win.models {
+		if m.ID == p.made {
+			f.model.SetSelectedIndex(i)
+			if s := strings.TrimSpace(p.prompt.Text); s != "" {
+				f.prompt.SetText(s)
+			}
+			p.win.show(pageCreate)
+			return
+		}
+	}
+	p.notice.fail("the model " + filepath.Base(p.made) + " is not in the models folder any more")
+}
+
+// look shows what the chosen folder holds.
 func (p *trainPage) look() {
 	folder := strings.TrimSpace(p.folder.Text)
 	if folder == "" {
 		p.say("Pictures with .txt captions beside them", colorMuted)
 		return
 	}
-	inBackground(p.win.post, func() (dataset, error) { return lookThrough(folder) }, func(d dataset, err error) {
-		switch {
-		case folder != strings.TrimSpace(p.folder.Text): // typed on since
-		case err != nil:
+	size := p.win.models[max(p.base.SelectedIndex(), 0)].Size
+	p.album.open(folder, size, func(err error) {
+		if err != nil {
 			p.say(firstClause(sentence(err.Error())), theme.ColorNameWarning)
-		case d.captions < d.pictures:
-			p.say(fmt.Sprintf("%s, %d without a caption", plural(d.pictures, "picture"), d.pictures-d.captions), theme.ColorNameWarning)
-		default:
-			p.say(plural(d.pictures, "picture")+", all with captions", theme.ColorNameSuccess)
+		} else {
+			p.told()
 		}
+		p.tab(p.shownTab)
 	})
 }
 
@@ -214,13 +296,18 @@ func (p *trainPage) run() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
+	p.running = p.kind()
 	p.start.Hide()
 	p.stop.Show()
+	p.try.Hide()
+	p.album.keep()
+	p.tab(1)
 	p.chart.clear()
 	p.empty.Show()
 	p.status.SetText("Starting …")
 	go func() {
-		_, err := lookThrough(r.Folder)
+		p.win.keeper.flush() // captions
+		err := lookThrough(r.Folder)
 		if err == nil {
 			err = p.win.engine.Train(ctx, r, func(pr TrainProgress) {
 				n := trainNews{TrainProgress: pr}
@@ -256,6 +343,9 @@ func (p *trainPage) progress(n trainNews) {
 	p.stepStat.SetText(fmt.Sprintf("%d / %d", n.Step, n.Steps))
 	if n.Rate > 0 {
 		p.speedStat.SetText(fmt.Sprintf("%.3g", n.Rate))
+		if n.HasLoss {
+			p.win.measures.sample(p.running, 1/n.Rate)
+		}
 	}
 	if l := strings.TrimSuffix(left(n.Left), " left"); l != "" {
 		p.eta.SetText(l)
@@ -281,6 +371,8 @@ func (p *trainPage) finished(r TrainRequest, err error) {
 		p.win.leave()
 		return
 	}
+	p.win.keeper.put(p.win.measuresPath(), p.win.measures.encode())
+	p.promise()
 	p.win.jobs.free()
 	p.stop.Hide()
 	p.start.Show()
@@ -293,7 +385,9 @@ func (p *trainPage) finished(r TrainRequest, err error) {
 		p.status.SetText("")
 		p.notice.fail(err.Error())
 	default:
-		p.status.SetText("Done: choose " + filepath.Base(r.Output) + " as the model on the Create page")
+		p.status.SetText("Done: " + filepath.Base(r.Output) + " is among the models")
+		p.made = r.Output
+		p.try.Show()
 		p.win.readModels()
 	}
 	p.offer()

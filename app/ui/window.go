@@ -358,6 +358,7 @@ func (w *Window) leave() {
 	}
 	w.gone = true
 	w.create.keepDraft()
+	w.train.album.keep()
 	w.jobs.quit()
 	w.keeper.flush()
 	w.Close()

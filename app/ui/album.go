@@ -1,0 +1,138 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"latent/app/gallery"
+	"latent/app/pictures"
+)
+
+// leaf is one picture of a training folder with its caption.
+type leaf struct {
+	gallery.Picture
+	caption string
+	long    int    // bytes of a caption that is too long to show; it is left alone
+	problem string // why the picture or its caption is no good; "": nothing known against it
+	broken  bool   // it cannot be trained on at all
+	looked  bool   // whether the picture itself was looked at
+}
+
+// maxCaption is how many bytes of a caption a text field shows without stalling.
+// A text encoder reads some hundreds.
+const maxCaption = 8 << 10
+
+// captionPath is the text file beside a picture.
+func captionPath(picture string) string {
+	return strings.TrimSuffix(picture, filepath.Ext(picture)) + ".txt"
+}
+
+// readAlbum lists a folder's pictures with their captions, by name. It does not
+// open the pictures.
+func readAlbum(folder string) ([]leaf, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, plainReason(err)
+	}
+	var out []leaf
+	for _, e := range entries {
+		if !isPictureName(e.Name()) || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		l := leaf{Picture: gallery.Picture{Path: filepath.Join(folder, e.Name())}}
+		if info, err := e.Info(); err == nil {
+			l.Time = info.ModTime()
+		}
+		l.readCaption()
+		out = append(out, l)
+	}
+	slices.SortFunc(out, func(a, b leaf) int { return strings.Compare(a.Path, b.Path) })
+	return out, nil
+}
+
+func isPictureName(name string) bool {
+	return slices.Contains([]string{".png", ".jpg", ".jpeg", ".webp"}, strings.ToLower(filepath.Ext(name)))
+}
+
+func (l *leaf) readCaption() {
+	path := captionPath(l.Path)
+	info, err := os.Stat(path)
+	if err != nil {
+		return // it has none
+	}
+	if info.Size() > maxCaption {
+		l.long = int(info.Size())
+		return
+	}
+	data, err := os.ReadFile(path)
+	switch {
+	case err != nil:
+		l.problem = fmt.Sprintf("its caption cannot be read: %v", plainReason(err))
+	case !utf8.Valid(data):
+		l.long, l.problem = len(data), "its caption is not UTF-8 text"
+	default:
+		l.caption = strings.TrimSpace(string(data))
+	}
+}
+
+// look opens the picture and says what is wrong with it, if it is to be trained
+// on at resolution pixels.
+func (l *leaf) look(resolution int) {
+	img, err := pictures.Load(l.Path)
+	l.looked = true
+	if err != nil {
+		l.broken, l.problem = true, withoutPath(err, l.Path).Error()
+		return
+	}
+	if b := img.Bounds(); min(b.Dx(), b.Dy()) < resolution && l.problem == "" {
+		l.problem = fmt.Sprintf("only %s pixels, for a model of %d", sizeText(b.Dx(), b.Dy()), resolution)
+	}
+}
+
+// wanting says what a person should see to; "" if nothing.
+func (l *leaf) wanting() string {
+	switch {
+	case l.problem != "":
+		return l.problem
+	case l.long > 0:
+		return fmt.Sprintf("a caption of %s: shorten it in a text editor", byteSize(int64(l.long)))
+	case l.caption == "":
+		return "no caption"
+	}
+	return ""
+}
+
+// count sums up an album in words.
+func countAlbum(all []leaf) string {
+	none, bad := 0, 0
+	for i := range all {
+		switch l := &all[i]; {
+		case l.problem != "" || l.long > 0:
+			bad++
+		case l.caption == "":
+			none++
+		}
+	}
+	s := plural(len(all), "picture")
+	if none > 0 {
+		s += fmt.Sprintf(", %d without a caption", none)
+	}
+	if bad > 0 {
+		s += fmt.Sprintf(", %d with a problem", bad)
+	}
+	if none+bad == 0 {
+		s += ", all with captions"
+	}
+	return s
+}
+
+var errNoPictures = errors.New("no pictures in this folder: PNG, JPEG or WebP files are needed, each with its caption in a .txt file of the same name")
+
+// captionDelay is how long after the last key a caption is written.
+const captionDelay = 700 * time.Millisecond
