@@ -10,6 +10,15 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
+// Work is how long a picture took.
+type Work struct {
+	Setup time.Duration // until the first step was done
+	Steps time.Duration // all others
+	Count int           // of the others
+
+	Memory int64 // bytes of the device at the most; 0: unknown
+}
+
 // A measure is what pictures of one kind took, as it was measured.
 type measure struct {
 	Step   float64 `toml:"step"`   // seconds

@@ -5,7 +5,6 @@ package ui
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 
@@ -113,10 +112,6 @@ func (f *form) useSampler() {
 	}
 	f.schedule.Refresh()
 }
-
-// newSeed draws from 32 bits, as other programs do: seeds stay short enough to
-// read out.
-func newSeed() int64 { return int64(rand.Uint32()) }
 
 // setModels offers other models and keeps the chosen one, if it is among them.
 func (f *form) setModels(models []Model) {

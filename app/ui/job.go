@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,3 +106,7 @@ func readJobs(dir string) (jobs []*Job, message string) {
 	})
 	return jobs, strings.Join(notes, "; ")
 }
+
+// newSeed draws from 32 bits, as other programs do: seeds stay short enough to
+// read out.
+func newSeed() int64 { return int64(rand.Uint32()) }

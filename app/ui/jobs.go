@@ -47,15 +47,6 @@ type jobProgress struct {
 	Progress
 }
 
-// Work is how long a picture took.
-type Work struct {
-	Setup time.Duration // until the first step was done
-	Steps time.Duration // all others
-	Count int           // of the others
-
-	Memory int64 // bytes of the device at the most; 0: unknown
-}
-
 // result is a finished picture of this session.
 type result struct {
 	Picture

@@ -44,8 +44,8 @@ func parse(t testing.TB, odd bool, entries ...safetensors.Entry) *safetensors.Fi
 	return f
 }
 
-// values are n numbers that no two formats round alike.
-func values(n int) []float32 {
+// numbers are n values that no two formats round alike.
+func numbers(n int) []float32 {
 	out := make([]float32, n)
 	state := uint32(7)
 	for i := range out {
@@ -78,7 +78,7 @@ func TestLoadConverts(t *testing.T) {
 					want := map[string][]float32{}
 					var entries []safetensors.Entry
 					for _, p := range Params(m) {
-						data, err := half.Bytes(from, values(p.Len()))
+						data, err := half.Bytes(from, numbers(p.Len()))
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -138,8 +138,8 @@ func rounded(t *testing.T, v []float32, to gpu.DType) []float32 {
 func TestEntriesTurnBack(t *testing.T) {
 	dev := reference(t)
 	m, again := NewConv2d(70, 3, 3, 1, 1), NewConv2d(70, 3, 3, 1, 1)
-	m.Weight.T = dev.FromFloat32(values(m.Weight.Len()), gpu.Float32, m.Weight.Shape...)
-	m.Bias.T = dev.FromFloat32(values(3), gpu.Float32, 3)
+	m.Weight.T = dev.FromFloat32(numbers(m.Weight.Len()), gpu.Float32, m.Weight.Shape...)
+	m.Bias.T = dev.FromFloat32(numbers(3), gpu.Float32, 3)
 	if err := Load(again, dev, gpu.Float32, parse(t, false, Entries(m, "F32", nil)...)); err != nil {
 		t.Fatal(err)
 	}
