@@ -34,7 +34,7 @@
 //
 // The order is that of the error in the step size, as TestOrder measures it.
 // Calls of the model are per step. heun and dpmpp_sde need one less, for the last
-// step has no middle, and plms one more. "eta" is noise by the share of
+// step has no middle (and heun another one less from zero SNR), and plms one more. "eta" is noise by the share of
 // [Options].Eta; the others that draw noise take it as its scale too, but for ddpm
 // and lcm, which have none.
 //

@@ -6,7 +6,10 @@ package scheduler
 //
 //	x' = x + (σ'−σ)·(d + d')/2,  d = (x − x̂0)/σ,  d' = (x₁ − x̂0₁)/σ'
 //
-// where x₁ is what the first of them made and x̂0₁ the model's idea there.
+// where x₁ is what the first of them made and x̂0₁ the model's idea there. From
+// zero SNR, which diffusers' Heun does not know, there is an Euler step alone: the
+// way in σ from 4096 would magnify what d and d' differ by until nothing else is
+// left.
 func heun(p *plan) ([]Step, error) {
 	levels, err := p.levels(false)
 	if err != nil {
@@ -20,7 +23,7 @@ func heun(p *plan) ([]Step, error) {
 		first.clipped(p.cfg)
 		first.update(1-ratio, linear{X: ratio}, 0)
 		steps = append(steps, first)
-		if next.sigma == 0 {
+		if next.sigma == 0 || p.cfg.RescaleBetasZeroSNR && l.t == float64(p.Len()-1) {
 			continue
 		}
 		second := p.karrasStep(next)
