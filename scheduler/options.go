@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"fmt"
-	"math"
 	"strings"
 )
 
@@ -82,8 +81,7 @@ func skipped(o Options) (int, error) {
 	}
 	run := int(float64(o.Steps) * o.Strength)
 	if run == 0 {
-		least := int(math.Ceil(1 / o.Strength))
-		return 0, fmt.Errorf("strength %g of %d steps leaves none to run: choose a strength of %.2g or %d steps", o.Strength, o.Steps, 1/float64(o.Steps), least)
+		return 0, fmt.Errorf("strength %g of %d steps leaves none to run: choose a strength of %.2g or more steps", o.Strength, o.Steps, 1/float64(o.Steps))
 	}
 	return o.Steps - run, nil
 }
