@@ -1,0 +1,130 @@
+package pipeline
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"latent/app/library"
+	"latent/gpu"
+	"latent/gpu/nn/golden"
+	"latent/textencoder"
+	"latent/unet"
+
+	_ "latent/gpu/host"
+)
+
+// TestFullSize compares a model of full size with what diffusers computes, as
+// parity/make.py prepared it in the folders of LATENT_PARITY: minutes and
+// gigabytes, so not without being asked. A file model.safetensors in the folder,
+// the same model in one file, is compared too.
+func TestFullSize(t *testing.T) {
+	list := os.Getenv("LATENT_PARITY")
+	if list == "" {
+		t.Skip("LATENT_PARITY names no folders of parity/make.py")
+	}
+	dev, err := gpu.Open("host")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	for _, folder := range filepath.SplitList(list) {
+		paths := []string{folder}
+		if file := filepath.Join(folder, "model.safetensors"); exists(file) {
+			paths = append(paths, file)
+		}
+		for _, path := range paths {
+			t.Run(path, func(t *testing.T) {
+				m, err := library.Open(path, dev, gpu.Float32)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer m.Close()
+				f := golden.Open(t, folder, "golden.safetensors")
+				fullSizeParts(t, m, f)
+				fullSizePictures(t, m, f)
+			})
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// What parity/make.py asks diffusers for.
+var fullSizeRequest = Request{
+	Prompt: "a photograph of an astronaut riding a horse, golden hour", Negative: "blurry, low quality",
+	Steps: 10, Guidance: 5, Seed: 1234, RNG: "cpu", Count: 1,
+}
+
+// fullSizeParts compares text embeddings and one call of the U-Net.
+func fullSizeParts(t *testing.T, m *library.Model, f *golden.File) {
+	near := func(name string, got []float32, want string) {
+		t.Helper()
+		w, _ := f.Float32s(want)
+		off := distance(got, w)
+		t.Logf("%s within %.1e", name, off)
+		if !(off < 1e-3) {
+			t.Errorf("%s is off by %.2g, want < 1e-3", name, off)
+		}
+	}
+	m.Device.Scope(func() []*gpu.Tensor {
+		cond, err := encoders(m).Encode([]string{fullSizeRequest.Negative, fullSizeRequest.Prompt}, textencoder.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		context := gpu.Rows(cond.Context, 1, 2)
+		near("negative prompt's embedding", gpu.Rows(cond.Context, 0, 1).Float32s(), "uncond")
+		near("prompt's embedding", context.Float32s(), "cond")
+		var added *unet.Added
+		if cond.Pooled != nil {
+			pooled := gpu.Rows(cond.Pooled, 1, 2)
+			near("pooled embedding", pooled.Float32s(), "pooled")
+			added = &unet.Added{Pooled: pooled, TimeIDs: [][]float32{{512, 512, 0, 0, 512, 512}}}
+		}
+		near("U-Net", m.UNet.Forward(f.Tensor(m.Device, gpu.Float32, "unet.x"), []float32{501}, context, added).Float32s(), "unet.out")
+		return nil
+	})
+}
+
+// fullSizePictures compares the last latents and the picture of each sampler and
+// schedule.
+func fullSizePictures(t *testing.T, m *library.Model, f *golden.File) {
+	for _, name := range f.Names() {
+		name, ok := strings.CutPrefix(name, "picture.")
+		if !ok {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			want, shape := f.Float32s("picture." + name)
+			req := fullSizeRequest
+			req.Width, req.Height = shape[1], shape[0]
+			req.Sampler, req.Schedule, _ = strings.Cut(name, ".")
+			var latents []float32
+			out, err := Generate(t.Context(), m, req, func(p Progress) {
+				if p.State != nil && p.Step == p.Steps {
+					latents = p.State().tensors["x.0"]
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			last, _ := f.Float32s("latents." + name)
+			off := distance(latents, last)
+			var sum float64
+			for i := range want {
+				d := float64(out[0].Image.Pix[i/3*4+i%3]) - float64(want[i])
+				sum += d * d
+			}
+			psnr := 10 * math.Log10(255*255*float64(len(want))/sum)
+			t.Logf("latents within %.1e, PSNR %.1f dB", off, psnr)
+			if !(off < 1e-3) || !(psnr >= 45) {
+				t.Errorf("latents are off by %.2g, PSNR %.1f dB; want < 1e-3 and 45 dB", off, psnr)
+			}
+		})
+	}
+}
