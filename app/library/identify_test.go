@@ -3,12 +3,15 @@ package library
 import (
 	"encoding/binary"
 	"encoding/json"
+	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"latent/gpu"
 	"latent/gpu/nn"
@@ -388,6 +391,19 @@ func FuzzIdentify(f *testing.F) {
 		i.identifyFile(file)
 		if i.What == "" || i.Kind == "" {
 			t.Errorf("%+v", i)
+		}
+	})
+}
+
+func FuzzShardNames(f *testing.F) {
+	f.Add([]byte(`{"metadata":{"total_size":1},"weight_map":{"a":"x-00001-of-00002.safetensors","b":"x-00002-of-00002.safetensors"}}`))
+	f.Add([]byte(`{"weight_map":{"a":"../x"}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		names, err := shardNames(fstest.MapFS{"unet/i.json": {Data: data}}, "unet/i.json")
+		for _, name := range names {
+			if dir, _ := path.Split(name); err == nil && (dir != "unet/" || !fs.ValidPath(name)) {
+				t.Errorf("%q leads out of the folder", name)
+			}
 		}
 	})
 }

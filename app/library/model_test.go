@@ -2,6 +2,8 @@ package library
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -191,6 +193,95 @@ func TestOpensOtherNames(t *testing.T) {
 	}
 }
 
+// Folders come with variants of the weights, in shards, as torch.save's files, and
+// without the tokenizer, in which case its text encoder's tokens must be CLIP's.
+func TestOpensOtherFiles(t *testing.T) {
+	move := func(from, to string) func(t *testing.T, dir string) {
+		return func(t *testing.T, dir string) {
+			t.Helper()
+			if err := os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	want := weights(openModel(t, python))
+	for name, change := range map[string]func(t *testing.T, dir string){
+		"fp16": func(t *testing.T, dir string) {
+			move(textWeights, "text_encoder/model.fp16.safetensors")(t, dir)
+			move(unetWeights, "unet/diffusion_pytorch_model.fp16.safetensors")(t, dir)
+		},
+		"another variant": move(vaeWeights, "vae/diffusion_pytorch_model.non_ema.safetensors"),
+		"fp16 beside another": func(t *testing.T, dir string) {
+			if err := os.WriteFile(filepath.Join(dir, "unet/diffusion_pytorch_model.bad.safetensors"), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			move(unetWeights, "unet/diffusion_pytorch_model.fp16.safetensors")(t, dir)
+		},
+		"shards": func(t *testing.T, dir string) {
+			index := map[string]string{}
+			for i, keep := range []func(string) bool{
+				func(n string) bool { return strings.HasPrefix(n, "down") },
+				func(n string) bool { return !strings.HasPrefix(n, "down") },
+			} {
+				file := fmt.Sprintf("diffusion_pytorch_model-%05d-of-00002.safetensors", i+1)
+				data, err := os.ReadFile(filepath.Join(dir, unetWeights))
+				if err != nil {
+					t.Fatal(err)
+				}
+				path := filepath.Join(dir, "unet", file)
+				if err := os.WriteFile(path, data, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				rewrite(t, path, func(entries map[string]safetensors.Entry) {
+					maps.DeleteFunc(entries, func(n string, _ safetensors.Entry) bool { return !keep(n) })
+					for n := range entries {
+						index[n] = file
+					}
+				})
+			}
+			data, err := json.Marshal(map[string]any{"weight_map": index})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "unet/diffusion_pytorch_model.safetensors.index.json"), data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Remove(filepath.Join(dir, unetWeights)); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"bin": move(textWeights, "text_encoder/pytorch_model.bin"), // whatever it is called
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := copyModel(t)
+			change(t, dir)
+			if !maps.EqualFunc(weights(openModel(t, dir)), want, bytes.Equal) {
+				t.Error("other weights")
+			}
+			if i := Identify(dir); i.Err != nil || i.Kind != KindModel || i.Size < 100_000 {
+				t.Errorf("identified as %+v", i)
+			}
+			if n := len(Parts(dir)); n < 3 {
+				t.Errorf("%d files of weights", n)
+			}
+		})
+	}
+}
+
+// An index that leads out of its folder is refused.
+func TestShardsStayInTheirFolder(t *testing.T) {
+	dir := copyModel(t)
+	if err := os.Remove(filepath.Join(dir, unetWeights)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "unet/diffusion_pytorch_model.safetensors.index.json"), []byte(`{"weight_map":{"a":"../vae/x"}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, device(t), gpu.Float32); err == nil || !strings.Contains(err.Error(), `"../vae/x" is not a file beside it`) {
+		t.Error(err)
+	}
+}
+
 // Every way a folder can be wrong is told in one line that names model and file.
 func TestOpenErrors(t *testing.T) {
 	remove := func(name string) func(*testing.T, string) {
@@ -228,6 +319,10 @@ func TestOpenErrors(t *testing.T) {
 		{"no tokenizer", remove("tokenizer"), "tokenizer folder is missing: this is not a whole diffusers model folder"},
 		{"tokenizer without vocabulary", remove("tokenizer/tokenizer.json"), "tokenizer: vocab.json: file does not exist"},
 		{"no weights", remove(vaeWeights), "vae/diffusion_pytorch_model.safetensors: file does not exist"},
+		{"other pipeline", func(t *testing.T, dir string) {
+			remove("unet")(t, dir)
+			write("model_index.json", `{"_class_name":"FluxPipeline"}`)(t, dir)
+		}, "is made for diffusers' FluxPipeline, which is not supported: only Stable Diffusion 1.x, 2.x and XL are"},
 		{"bad json", write("unet/config.json", "{"), "unet/config.json: U-Net config: unexpected end of JSON input"},
 		{"another model's scheduler", write("scheduler/scheduler_config.json", `{"_class_name":"FlowMatchEulerDiscreteScheduler"}`),
 			"scheduler/scheduler_config.json: scheduler config: FlowMatchEulerDiscreteScheduler is for flow-matching models (SD 3, Flux), which are not supported"},

@@ -26,24 +26,28 @@ type Tensors interface {
 }
 
 // weightFiles finds the files that hold a part's weights in a diffusers folder:
-// stem.safetensors, a variant of it such as stem.fp16.safetensors, or the shards
-// that stem.safetensors.index.json lists.
+// stem.safetensors, a variant of it such as stem.fp16.safetensors, the shards that
+// stem.safetensors.index.json lists, or the .bin of older folders.
 func weightFiles(folder fs.FS, dir, stem string) ([]string, error) {
-	plain := path.Join(dir, stem+".safetensors")
-	if has(folder, plain) {
-		return []string{plain}, nil
+	bin := stem // as torch.save wrote it
+	if stem == "model" {
+		bin = "pytorch_model"
 	}
-	for _, pattern := range []string{stem + ".fp16.safetensors", stem + ".*.safetensors"} {
+	for _, pattern := range []string{
+		stem + ".safetensors", stem + ".fp16.safetensors", stem + ".safetensors.index.json", stem + ".*safetensors*",
+		bin + ".bin", bin + ".fp16.bin",
+	} {
 		found, _ := fs.Glob(folder, path.Join(dir, pattern))
-		found = slices.DeleteFunc(found, func(name string) bool { return strings.Contains(name, "-of-") })
-		if len(found) > 0 {
-			return found[:1], nil
+		for _, name := range found {
+			switch {
+			case strings.HasSuffix(name, ".json"):
+				return shardNames(folder, name)
+			case !strings.Contains(name, "-of-"): // a shard whose index is missing
+				return []string{name}, nil
+			}
 		}
 	}
-	if found, _ := fs.Glob(folder, path.Join(dir, stem+".safetensors.index*.json")); len(found) > 0 {
-		return shardNames(folder, found[0])
-	}
-	return nil, &fs.PathError{Op: "open", Path: plain, Err: fs.ErrNotExist}
+	return nil, &fs.PathError{Op: "open", Path: path.Join(dir, stem+".safetensors"), Err: fs.ErrNotExist}
 }
 
 // Parts are the paths of the files that hold the weights of the diffusers folder
