@@ -278,7 +278,7 @@ func TestIdentifyDamaged(t *testing.T) {
 		{`{"error":"Access to model is restricted"}`, "is JSON text"},
 		{"\x89PNG\r\n\x1a\n", "is a picture"},
 		{string(small[:len(small)-1000]), "truncated: 120358 of 121358 bytes; download it again"},
-		{string(harm), "wants to run posix.system, which no model needs: it was not run"},
+		{string(harm), "wants to run os.system, which no model needs: it was not run"},
 		{"PK\x03\x04 and so on", "damaged or truncated zip archive"},
 		{"something else altogether", "not a safetensors file"},
 	} {

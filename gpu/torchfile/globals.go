@@ -65,6 +65,9 @@ var builtins = map[string]bool{
 	"str": true, "bool": true, "bytes": true, "bytearray": true, "complex": true, "slice": true, "object": true,
 }
 
+// publicModule are the modules under which people know what pickles name otherwise.
+var publicModule = map[string]string{"posix": "os", "nt": "os", "__builtin__": "builtins"}
+
 func (g global) allowed() bool {
 	if g.module == "builtins" || g.module == "__builtin__" {
 		return builtins[g.name]

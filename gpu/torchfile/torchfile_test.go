@@ -62,12 +62,12 @@ func TestReadsEmbedding(t *testing.T) {
 // What a file wants to run is named, and not run.
 func TestRefuses(t *testing.T) {
 	for name, want := range map[string]string{
-		"harm_system.pt":  "posix.system",
+		"harm_system.pt":  "os.system",
 		"harm_eval.pt":    "builtins.eval",
 		"harm_getattr.pt": "builtins.getattr",
 		"harm_load.pt":    "torch.storage._load_from_bytes",
-		"harm_legacy.pt":  "posix.system",
-		"harm_bare.pkl":   "posix.system",
+		"harm_legacy.pt":  "os.system",
+		"harm_bare.pkl":   "os.system",
 	} {
 		data, err := os.ReadFile("testdata/" + name)
 		if err != nil {
@@ -75,18 +75,10 @@ func TestRefuses(t *testing.T) {
 		}
 		_, err = Parse(data)
 		var g *GlobalError
-		// Protocol 2 writes Python 2's names.
-		if got := strings.ReplaceAll(errText(err), "__builtin__", "builtins"); !errors.As(err, &g) || !strings.Contains(got, "wants to run "+want+",") {
+		if !errors.As(err, &g) || g.Global != want {
 			t.Errorf("%s: %v, want it to name %s", name, err, want)
 		}
 	}
-}
-
-func errText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }
 
 func TestBrokenFiles(t *testing.T) {

@@ -27,7 +27,6 @@ type (
 		class global
 		state any
 	}
-	mark struct{}
 )
 
 func (g global) String() string { return g.module + "." + g.name }
@@ -478,6 +477,9 @@ func (m *machine) global(op byte) error {
 		return err
 	}
 	if !g.allowed() {
+		if public, ok := publicModule[g.module]; ok {
+			g.module = public
+		}
 		return &GlobalError{short(g.String())}
 	}
 	return m.push(g, nil)
