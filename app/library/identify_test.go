@@ -407,3 +407,26 @@ func FuzzShardNames(f *testing.F) {
 		}
 	})
 }
+
+// The names of other families' tensors, as diffusers builds their models, tell the
+// family.
+func TestIdentifyFamilies(t *testing.T) {
+	data, err := os.ReadFile("testdata/families.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var families map[string]shapes
+	if err := json.Unmarshal(data, &families); err != nil {
+		t.Fatal(err)
+	}
+	if len(families) < 20 {
+		t.Fatalf("%d families", len(families))
+	}
+	for family, tensors := range families {
+		path := filepath.Join(t.TempDir(), "x.safetensors")
+		writeHeader(t, path, tensors, nil)
+		if i := Identify(path); i.What != family {
+			t.Errorf("%s is taken for %q", family, i.What)
+		}
+	}
+}
