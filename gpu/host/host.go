@@ -83,13 +83,18 @@ type buffer struct {
 	p      unsafe.Pointer
 	size   int
 	packed []*packed
+	turned turned
 }
 
 func (b *buffer) Size() int { return b.size }
 
 // ptr is the address of a tensor's first element.
 func ptr(t *gpu.Tensor) unsafe.Pointer {
-	return unsafe.Add(t.Buffer().(*buffer).p, t.Offset())
+	buf := t.Buffer().(*buffer)
+	if buf.turned.op != nil {
+		buf.restore(t)
+	}
+	return unsafe.Add(buf.p, t.Offset())
 }
 
 // bytes are a tensor's elements in place.

@@ -267,7 +267,7 @@ static void attend(const struct block *w, const struct sizes *z, const uint16_t 
 
 static struct sizes sizes_of(long lq, long lk, long heads, long d) {
 	struct sizes z = {.stride = heads * d, .depth = round_up(d, 2), .width = round_up(d, 16)};
-	z.keys = min_(round_up(lk, 16), z.width <= 96 ? 192 : 96);
+	z.keys = min_(round_up(lk, 16), z.width <= 192 ? 288 : 192);
 	z.blocks = ceil_div(lk, z.keys);
 	z.rows = min_(QUERIES, round_up(lq, ROWS));
 	return z;

@@ -12,6 +12,7 @@ struct host_op {
     int kind;
     dnnl_primitive_t run;
     dnnl_primitive_t reorder; // of weights; NULL when plain ones are preferred
+    dnnl_primitive_t restore; // the way back, made when it is first wanted
     dnnl_memory_t plain, packed;
     dnnl_exec_arg_t args[ARGS]; // memory is NULL where absent
     dnnl_exec_arg_t order[2];
@@ -106,21 +107,26 @@ static int bind(host_op *op, const_dnnl_primitive_desc_t pd, const host_spec *s)
     return 1;
 }
 
+static dnnl_primitive_t reorder_new(const_md from, const_md to) {
+    dnnl_primitive_desc_t pd = NULL;
+    dnnl_primitive_t p = NULL;
+    if (dnnl_reorder_primitive_desc_create(&pd, from, engine, to, engine, NULL) != dnnl_success)
+        return NULL;
+    if (dnnl_primitive_create(&p, pd) != dnnl_success) p = NULL;
+    dnnl_primitive_desc_destroy(pd);
+    return p;
+}
+
 // bind_reorder prepares packing, or unpacking of a gradient.
 static int bind_reorder(host_op *op) {
     op->plain = memory_new(op->plain_md);
     op->packed = memory_new(op->packed_md);
     if (!op->plain || !op->packed) return 0;
     int back = op->kind == HOST_GRAD_WEIGHT;
-    const_md from = back ? op->packed_md : op->plain_md, to = back ? op->plain_md : op->packed_md;
     op->order[0] = (dnnl_exec_arg_t){DNNL_ARG_FROM, back ? op->packed : op->plain};
     op->order[1] = (dnnl_exec_arg_t){DNNL_ARG_TO, back ? op->plain : op->packed};
-    dnnl_primitive_desc_t pd = NULL;
-    if (dnnl_reorder_primitive_desc_create(&pd, from, engine, to, engine, NULL) != dnnl_success)
-        return 0;
-    int ok = dnnl_primitive_create(&op->reorder, pd) == dnnl_success;
-    dnnl_primitive_desc_destroy(pd);
-    return ok;
+    op->reorder = back ? reorder_new(op->packed_md, op->plain_md) : reorder_new(op->plain_md, op->packed_md);
+    return op->reorder != NULL;
 }
 
 host_op *host_op_new(const host_spec *s) {
@@ -157,6 +163,7 @@ void host_op_free(host_op *op) {
     if (op->plain) dnnl_memory_destroy(op->plain);
     if (op->packed) dnnl_memory_destroy(op->packed);
     if (op->reorder) dnnl_primitive_destroy(op->reorder);
+    if (op->restore) dnnl_primitive_destroy(op->restore);
     if (op->run) dnnl_primitive_destroy(op->run);
     md_free(op->plain_md);
     free(op);
@@ -199,6 +206,15 @@ static int reorder(host_op *op, void *plain, void *packed) {
 int host_pack(host_op *op, void *plain, void *packed) { return reorder(op, plain, packed); }
 
 int host_unpack(host_op *op, void *packed, void *plain) { return reorder(op, plain, packed); }
+
+int host_restore(host_op *op, void *packed, void *plain) {
+    if (!op->restore) op->restore = reorder_new(op->packed_md, op->plain_md);
+    if (!op->restore) return dnnl_unimplemented;
+    dnnl_memory_set_data_handle(op->plain, plain);
+    dnnl_memory_set_data_handle(op->packed, packed);
+    const dnnl_exec_arg_t order[] = {{DNNL_ARG_FROM, op->packed}, {DNNL_ARG_TO, op->plain}};
+    return dnnl_primitive_execute(op->restore, stream, 2, order);
+}
 
 int host_isa(void) {
     int isa = dnnl_get_effective_cpu_isa();

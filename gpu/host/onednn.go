@@ -106,6 +106,9 @@ func (b *backend) layout(o *op) int {
 // dropOps forgets all operations. Packed weights stay valid as memory but are
 // numbered anew: epoch tells old numbers from new ones.
 func (b *backend) dropOps() {
+	for buf := range b.buffers {
+		buf.restore(nil)
+	}
 	for _, o := range b.ops {
 		C.host_op_free(o.c)
 	}
@@ -138,6 +141,9 @@ func (b *backend) weights(name string, o *op, w *gpu.Tensor) unsafe.Pointer {
 		return ptr(w)
 	}
 	buf := w.Buffer().(*buffer)
+	if p := buf.inPlace(name, o, w); p != nil {
+		return p
+	}
 	var found *packed
 	for _, p := range buf.packed {
 		if p.layout == o.layout && p.epoch == b.epoch && p.offset == w.Offset() {

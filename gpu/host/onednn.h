@@ -42,6 +42,7 @@ const char *host_op_detail(const host_op *op); // name of the implementation
 int host_op_run(host_op *op, void *x, void *w, void *b, void *y, void *scratch);
 int host_pack(host_op *op, void *plain, void *packed);
 int host_unpack(host_op *op, void *packed, void *plain);
+int host_restore(host_op *op, void *packed, void *plain); // undoes host_pack
 
 // host_isa is the level oneDNN runs at: no bf16 at all, bf16 emulated, or native.
 enum { HOST_ISA_BASE, HOST_ISA_AVX512, HOST_ISA_BF16 };
