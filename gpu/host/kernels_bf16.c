@@ -194,12 +194,28 @@ INLINE __m512 exp2_(__m512 x) {
 	return (__m512)_mm512_add_epi32((__m512i)p, _mm512_slli_epi32((__m512i)n, 23));
 }
 
+// log2_ is log₂ x of a positive number: with x = 2ᵉ·m and m near 1 it is
+// e + 2/ln 2·atanh((m−1)/(m+1)).
+INLINE __m512 log2_(__m512 x) {
+	const __m512 one = _mm512_set1_ps(1);
+	__m512 m = _mm512_getmant_ps(x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_src);
+	__m512 s = _mm512_div_ps(_mm512_sub_ps(m, one), _mm512_add_ps(m, one)), z = _mm512_mul_ps(s, s);
+	__m512 p = _mm512_set1_ps(1.f / 9);
+	p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(1.f / 7));
+	p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(1.f / 5));
+	p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(1.f / 3));
+	p = _mm512_fmadd_ps(p, z, one);
+	return _mm512_fmadd_ps(_mm512_mul_ps(p, s), _mm512_set1_ps(2 * (float)M_LOG2E), _mm512_getexp_ps(_mm512_div_ps(x, m)));
+}
+
 // softmax_row gives p = 2^(c·s−m) in bf16 with m the new running maximum, and
 // returns their sum. s has seen scores and is overwritten after them; keys is a
 // multiple of 16.
 static float softmax_row(uint16_t *p, float *s, long seen, long keys, float c, float *m) {
-	for (long j = seen; j < keys; j++)
-		s[j] = -INFINITY;
+	for (long j = seen & -16; j < keys; j += 16) {
+		__mmask16 in = j < seen ? (1 << (seen - j)) - 1 : 0;
+		_mm512_storeu_ps(s + j, _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), in, _mm512_loadu_ps(s + j)));
+	}
 	__m512 t1 = _mm512_loadu_ps(s), t2 = t1;
 	long j = 16;
 	for (; j + 32 <= keys; j += 32) {
@@ -234,10 +250,11 @@ struct sizes {
 };
 
 // One block of queries against one block of keys: ob, mb and lb are the running
-// output, maximum and sum of its rows.
+// output, maximum and sum of its rows, which the first block of keys sets.
 struct block {
 	float *sb, *ob, *mb, *lb;
 	uint16_t *pb;
+	int first;
 };
 
 static void attend(const struct block *w, const struct sizes *z, const uint16_t *q, const uint16_t *k,
@@ -253,6 +270,10 @@ static void attend(const struct block *w, const struct sizes *z, const uint16_t 
 		}
 		float *o = w->ob + i * z->width, before = w->mb[i];
 		float sum = softmax_row(p, w->sb + i * keys, seen, keys, c, w->mb + i);
+		if (w->first) {
+			w->lb[i] = sum;
+			continue;
+		}
 		if (w->mb[i] == before) {
 			w->lb[i] += sum;
 			continue;
@@ -262,7 +283,7 @@ static void attend(const struct block *w, const struct sizes *z, const uint16_t 
 		for (long j = 0; j < z->width; j += 16)
 			_mm512_storeu_ps(o + j, _mm512_mul_ps(_mm512_loadu_ps(o + j), shrink));
 	}
-	product(padded, z->width / 16, keys / 2, w->ob, z->width, w->pb, z->keys, v, 1);
+	product(padded, z->width / 16, keys / 2, w->ob, z->width, w->pb, z->keys, v, !w->first);
 }
 
 static struct sizes sizes_of(long lq, long lk, long heads, long d) {
@@ -304,11 +325,8 @@ static void attention_bf16(int dt, void *y, float *lse, const void *q, const voi
 			long from = (h / heads * lq + q0) * z.stride + h % heads * d;
 			pack_rows(qb, (struct rows){(const uint16_t *)q + from, z.stride, nq, d}, round_up(nq, PANEL_ROWS),
 			          z.depth);
-			memset(ob, 0, z.rows * z.width * sizeof *ob);
-			for (long i = 0; i < z.rows; i++) {
+			for (long i = 0; i < z.rows; i++)
 				mb[i] = -INFINITY;
-				lb[i] = 0;
-			}
 			long end = causal ? min_(lk, q0 + nq) : lk;
 			for (long k0 = 0; k0 < end; k0 += z.keys)
 				for (long i = 0; i < nq; i += ROWS) {
@@ -316,7 +334,7 @@ static void attention_bf16(int dt, void *y, float *lse, const void *q, const voi
 					long ahead = causal ? q0 + i - k0 + 1 : lk, at_key = h * z.blocks * z.keys + k0;
 					if (ahead + ROWS - 1 <= 0)
 						continue;
-					struct block w = {sb, ob + i * z.width, mb + i, lb + i, pb};
+					struct block w = {sb, ob + i * z.width, mb + i, lb + i, pb, k0 == 0};
 					attend(&w, &z, qb + i * z.depth, kp + at_key * z.depth, vp + at_key * z.width,
 					       min_(ROWS, nq - i), min_(z.keys, lk - k0), ahead, c);
 				}
@@ -328,8 +346,11 @@ static void attention_bf16(int dt, void *y, float *lse, const void *q, const voi
 					__mmask16 in = d - j < 16 ? (1 << (d - j)) - 1 : 0xffff;
 					_mm256_mask_storeu_epi16(out + j, in, (__m256i)_mm512_cvtneps_pbh(o));
 				}
-				if (lse)
-					lse[h * lq + q0 + i] = (mb[i] + log2f(lb[i])) * (float)M_LN2;
+			}
+			for (long i = 0; lse && i < nq; i += 16) {
+				__m512 l = _mm512_add_ps(_mm512_loadu_ps(mb + i), log2_(_mm512_loadu_ps(lb + i)));
+				__mmask16 in = nq - i < 16 ? (1 << (nq - i)) - 1 : 0xffff;
+				_mm512_mask_storeu_ps(lse + h * lq + q0 + i, in, _mm512_mul_ps(l, _mm512_set1_ps((float)M_LN2)));
 			}
 		}
 		free(qb);

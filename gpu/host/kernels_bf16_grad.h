@@ -2,7 +2,7 @@
 // kernels_attention_grad.h. What a sum runs over lies in pairs, so the queries'
 // side of dV and dK is turned: they are made as dVᵀ = dOᵀ·P and dKᵀ = Qᵀ·dS.
 
-enum { GRAD_ROWS = 64 }; // queries of a block
+enum { GRAD_ROWS = 64 }; // queries of a block at most
 
 // grad_rows makes P and dS of two rows of scores s and products g = dO·Vᵀ, l the
 // log₂ of the sums and dot the D of these rows: ds in plain rows, both with the
@@ -60,19 +60,19 @@ static void attention_grad_bf16(int dt, void *dq, void *dk, void *dv, const void
 	}
 	struct sizes z = sizes_of(lq, lk, heads, d);
 	long bh = b * heads, spans = max_(1, min_(z.blocks, 16 / bh)), per = ceil_div(z.blocks, spans);
-	long rows = round_up(lq, GRAD_ROWS), keys_max = z.keys;
+	long step = min_(GRAD_ROWS, round_up(lq, 32)), rows = round_up(lq, step), keys_max = z.keys;
 	float c = scale * (float)M_LOG2E;
 	float *part_q = scratch(bh * spans * rows * z.width * sizeof *part_q); // partial dQ
 #pragma omp parallel if (bh * lq * lk * d > 8 * SERIAL)
 	{
-		float *lb = scratch((2 * rows + 2 * (z.width + GRAD_ROWS) * keys_max) * sizeof *lb), *dot = lb + rows;
+		float *lb = scratch((2 * rows + 2 * (z.width + step) * keys_max) * sizeof *lb), *dot = lb + rows;
 		float *dkt = dot + rows, *dvt = dkt + z.width * keys_max, *sb = dvt + z.width * keys_max;
-		float *gb = sb + GRAD_ROWS * keys_max;
-		uint16_t *qb = scratch((2 * rows * (z.depth + z.width) + keys_max * (2 * z.depth + z.width) + 3 * GRAD_ROWS * keys_max) *
+		float *gb = sb + step * keys_max;
+		uint16_t *qb = scratch((2 * rows * (z.depth + z.width) + keys_max * (2 * z.depth + z.width) + 3 * step * keys_max) *
 		                       sizeof *qb);
 		uint16_t *ob = qb + rows * z.depth, *qt = ob + rows * z.depth, *ot = qt + rows * z.width;
 		uint16_t *kc = ot + rows * z.width, *vc = kc + keys_max * z.depth, *kr = vc + keys_max * z.depth;
-		uint16_t *ds = kr + keys_max * z.width, *pair_p = ds + GRAD_ROWS * keys_max, *pair_s = pair_p + GRAD_ROWS * keys_max;
+		uint16_t *ds = kr + keys_max * z.width, *pair_p = ds + step * keys_max, *pair_s = pair_p + step * keys_max;
 #pragma omp for schedule(dynamic)
 		for (long t = 0; t < bh * spans; t++) {
 			long h = t / spans, block0 = t % spans * per;
@@ -91,7 +91,7 @@ static void attention_grad_bf16(int dt, void *dq, void *dk, void *dv, const void
 			float *dqb = part_q + t * rows * z.width;
 			memset(dqb, 0, rows * z.width * sizeof *dqb);
 			for (long k0 = block0 * z.keys; k0 < min_(lk, (block0 + per) * z.keys); k0 += z.keys) {
-				long nk = min_(z.keys, lk - k0), keys = round_up(nk, 16), panel = 32 * (GRAD_ROWS / 2);
+				long nk = min_(z.keys, lk - k0), keys = round_up(nk, 16), panel = 32 * (step / 2);
 				long at_key = (h / heads * lk + k0) * z.stride + h % heads * d;
 				struct rows krow = {(const uint16_t *)k + at_key, z.stride, nk, d}, vrow = krow;
 				vrow.x = (const uint16_t *)v + at_key;
@@ -99,19 +99,19 @@ static void attention_grad_bf16(int dt, void *dq, void *dk, void *dv, const void
 				pack_columns(vc, vrow, keys, z.depth / 2);
 				pack_pairs(kr, krow, keys, z.width);
 				memset(dkt, 0, 2 * z.width * keys_max * sizeof *dkt);
-				for (long i0 = causal ? k0 / GRAD_ROWS * GRAD_ROWS : 0; i0 < lq; i0 += GRAD_ROWS) {
-					product(GRAD_ROWS, keys / 16, z.depth / 2, sb, keys, qb + i0 * z.depth, z.depth, kc, 0);
-					product(GRAD_ROWS, keys / 16, z.depth / 2, gb, keys, ob + i0 * z.depth, z.depth, vc, 0);
-					for (long i = 0; i < GRAD_ROWS; i += 2) {
+				for (long i0 = causal ? k0 / step * step : 0; i0 < lq; i0 += step) {
+					product(step, keys / 16, z.depth / 2, sb, keys, qb + i0 * z.depth, z.depth, kc, 0);
+					product(step, keys / 16, z.depth / 2, gb, keys, ob + i0 * z.depth, z.depth, vc, 0);
+					for (long i = 0; i < step; i += 2) {
 						long seen[2] = {nk, nk};
 						for (int r = 0; r < 2 && causal; r++)
 							seen[r] = max_(0, min_(nk, i0 + i + r - k0 + 1));
 						grad_rows(ds + i * keys, pair_p + 16 * i, pair_s + 16 * i, sb + i * keys, gb + i * keys,
 						          lb + i0 + i, dot + i0 + i, seen, keys, panel, c);
 					}
-					product(z.width, keys / 16, GRAD_ROWS / 2, dvt, keys, ot + i0, rows, pair_p, 1);
-					product(z.width, keys / 16, GRAD_ROWS / 2, dkt, keys, qt + i0, rows, pair_s, 1);
-					product(GRAD_ROWS, z.width / 16, keys / 2, dqb + i0 * z.width, z.width, ds, keys, kr, 1);
+					product(z.width, keys / 16, step / 2, dvt, keys, ot + i0, rows, pair_p, 1);
+					product(z.width, keys / 16, step / 2, dkt, keys, qt + i0, rows, pair_s, 1);
+					product(step, z.width / 16, keys / 2, dqb + i0 * z.width, z.width, ds, keys, kr, 1);
 				}
 				store_turned((uint16_t *)dk + at_key, z.stride, dkt, keys, nk, d, scale);
 				store_turned((uint16_t *)dv + at_key, z.stride, dvt, keys, nk, d, 1);
