@@ -1,0 +1,404 @@
+package lora
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"latent/gpu"
+	"latent/gpu/safetensors"
+	"latent/noise"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// renamed writes a file of testdata with other keys and opens it; an empty key is
+// left out.
+func renamed(t *testing.T, name string, rename func(string) string) *File {
+	t.Helper()
+	sf, err := safetensors.Open(filepath.Join("testdata", name+".safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sf.Close()
+	var entries []safetensors.Entry
+	for _, key := range sf.Names() {
+		v, _ := sf.Get(key)
+		if key = rename(key); key != "" {
+			entries = append(entries, safetensors.Entry{Name: key, DType: v.DType, Shape: v.Shape, Data: v.Data})
+		}
+	}
+	path := filepath.Join(t.TempDir(), "renamed.safetensors")
+	if err := safetensors.Write(path, entries, sf.Metadata()); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func TestEverySpelling(t *testing.T) {
+	dev, err := gpu.Open("reference")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	replace := func(pairs ...string) func(string) string { return strings.NewReplacer(pairs...).Replace }
+	for _, c := range []struct {
+		name, model, file string
+		rename            func(string) string
+	}{
+		{"PEFT with its adapter's name", "sd1", "sd1_peft", replace("lora_A.", "lora_A.default.", "lora_B.", "lora_B.default.")},
+		{"diffusers", "sd1", "sd1_peft", replace("lora_A.", "lora.down.", "lora_B.", "lora.up.")},
+		{"diffusers before PEFT", "sd1", "sd1_peft", func(key string) string {
+			if strings.HasPrefix(key, "text_encoder") {
+				return replace("lora_A", "lora_linear_layer.down", "lora_B", "lora_linear_layer.up")(key)
+			}
+			if !strings.Contains(key, "attn") {
+				return replace("lora_A", "lora.down", "lora_B", "lora.up")(key)
+			}
+			return replace("attn1.", "attn1.processor.", "attn2.", "attn2.processor.", "to_out.0", "to_out",
+				".lora_A", "_lora.down", ".lora_B", "_lora.up")(key)
+		}},
+		{"text encoder of transformers 5", "sd1", "sd1_peft", replace("text_model.", "")},
+		{"one text encoder by number", "sd1", "sd1_kohya", replace("lora_te_", "lora_te1_")},
+		{"no prefix", "sd1", "sd1_peft", replace("unet.", "")},
+		{"PEFT's own", "sd1", "sd1_peft", replace("unet.", "base_model.model.", "text_encoder.", "base_model.model.")},
+		{"ComfyUI", "sd1", "sd1_peft", func(key string) string {
+			rest, ok := strings.CutPrefix(key, "unet.down_blocks.0.attentions.0.")
+			if !ok {
+				return key
+			}
+			return "diffusion_model.input_blocks.1.1." + rest
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			want, got := load(t, dev, gpu.Float32, c.model), load(t, dev, gpu.Float32, c.model)
+			set(t, New(want.parts(), nil), Use{read(t, c.file), 0.7, 0.4})
+			f := renamed(t, c.file, c.rename)
+			for _, fit := range set(t, New(got.parts(), nil), Use{f, 0.7, 0.4}) {
+				if len(fit.Unmatched) > 0 {
+					t.Errorf("unmatched %v", fit.Unmatched)
+				}
+			}
+			if !slices.EqualFunc(want.bits(), got.bits(), bytes.Equal) {
+				t.Error("the weights differ")
+			}
+		})
+	}
+}
+
+// An alpha of 0, or none, is the rank: the factor is 1.
+func TestAlpha(t *testing.T) {
+	without := renamed(t, "sd1_kohya", func(key string) string {
+		if strings.HasSuffix(key, ".alpha") {
+			return ""
+		}
+		return key
+	})
+	with := read(t, "sd1_kohya")
+	for i, m := range with.modules {
+		if got, want := m.multiplier(), 1.5/float64(m.rank()); got != want {
+			t.Errorf("%s: alpha/rank %g, want %g", m.key, got, want)
+		}
+		if got := without.modules[i].multiplier(); got != 1 {
+			t.Errorf("%s without alpha: %g", m.key, got)
+		}
+		m.alpha = 0
+		if got := m.multiplier(); got != 1 {
+			t.Errorf("%s with alpha 0: %g", m.key, got)
+		}
+	}
+}
+
+func TestFacts(t *testing.T) {
+	for name, want := range map[string]Facts{
+		"sd1_kohya": {Layers: map[string]int{UNet: 79, Text1: 12}, Kinds: map[string]int{"LoRA": 73, "LoCon": 18}, Ranks: []int{2, 3, 4}, Alphas: []float64{1.5}},
+		"sd1_peft":  {Layers: map[string]int{UNet: 40, Text1: 6}, Kinds: map[string]int{"LoRA": 38, "LoCon": 8}, Ranks: []int{2, 3}, Alphas: []float64{1, 1.5, 6}},
+		"sd1_loha":  {Layers: map[string]int{UNet: 34}, Kinds: map[string]int{"LoHa": 34}, Ranks: []int{3}, Alphas: []float64{2}},
+	} {
+		if diff := cmp.Diff(want, read(t, name).Facts()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	if got := read(t, "sdxl_kohya").Family(); got != SDXL {
+		t.Errorf("family %q", got)
+	}
+}
+
+func TestFilesThatAreNoLoRA(t *testing.T) {
+	one := make([]byte, 2)
+	for _, c := range []struct {
+		name    string
+		entries []safetensors.Entry
+		want    string
+	}{
+		{"no factors", []safetensors.Entry{{Name: "a.weight", DType: "F16", Shape: []int{1}, Data: one}}, "not a LoRA"},
+		{"half a layer", []safetensors.Entry{{Name: "lora_unet_a.lora_up.weight", DType: "F16", Shape: []int{1, 1}, Data: one}}, "lora_unet_a: it has only up"},
+		{"ranks", []safetensors.Entry{
+			{Name: "lora_unet_a.lora_up.weight", DType: "F16", Shape: []int{1, 1}, Data: one},
+			{Name: "lora_unet_a.lora_down.weight", DType: "F16", Shape: []int{2, 1}, Data: make([]byte, 4)}}, "do not fit one another: ranks of 1 and 2"},
+		{"DoRA", []safetensors.Entry{
+			{Name: "lora_unet_a.lora_up.weight", DType: "F16", Shape: []int{1, 1}, Data: one},
+			{Name: "lora_unet_a.lora_down.weight", DType: "F16", Shape: []int{1, 1}, Data: one},
+			{Name: "lora_unet_a.dora_scale", DType: "F16", Shape: []int{1, 1}, Data: one}}, "DoRA"},
+		{"Flux", []safetensors.Entry{{Name: "lora_unet_double_blocks_0_img_attn_qkv.lora_up.weight", DType: "F16", Shape: []int{1, 1}, Data: one}}, "it is for Flux"},
+		{"integers", []safetensors.Entry{{Name: "lora_unet_a.diff", DType: "I8", Shape: []int{2}, Data: one}}, "only F16"},
+		{"alpha", []safetensors.Entry{{Name: "lora_unet_a.alpha", DType: "F16", Shape: []int{1}, Data: []byte{0, 0x7c}}}, "not one number"},
+		{"twice", []safetensors.Entry{
+			{Name: "unet.a.lora_A.weight", DType: "F16", Shape: []int{1, 1}, Data: one},
+			{Name: "unet.a.lora_down.weight", DType: "F16", Shape: []int{1, 1}, Data: one}}, "stands twice"},
+	} {
+		path := filepath.Join(t.TempDir(), "x.safetensors")
+		if err := safetensors.Write(path, c.entries, nil); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Read(path)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "pointer.safetensors")
+	if err := os.WriteFile(path, []byte("version https://git-lfs.github.com/spec/v1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(path); err == nil || !strings.Contains(err.Error(), "Git LFS") || strings.Count(err.Error(), path) != 1 {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What Write writes is what Read reads: the same weights, on both models.
+func TestWrite(t *testing.T) {
+	dev, err := gpu.Open("reference")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	for _, name := range []string{"sd1", "sdxl"} {
+		m := load(t, dev, gpu.Float32, name)
+		f := read(t, name+"_kohya")
+		p := New(m.parts(), nil)
+		set(t, p, Use{f, 1, 1})
+		want := m.bits()
+		// The layers by the names of the model, the factors as the device has them.
+		var layers []Layer
+		for _, module := range f.modules {
+			l, _ := module.lowRank(dev)
+			layer := p.parts[module.part][module.name]["weight"]
+			name, _ := cutLast(layer.Key)
+			down, up := []int{l.r, len(l.down) / l.r}, []int{l.o, l.r}
+			values := l.down
+			if s := module.factors["down"].Shape; len(s) == 4 {
+				values = swap(values, s[0], s[1], s[2]*s[3])
+				down, up = []int{s[0], s[2], s[3], s[1]}, []int{l.o, 1, 1, l.r}
+			}
+			layers = append(layers, Layer{module.part, name, dev.FromFloat32(values, gpu.Float32, down...), dev.FromFloat32(l.up, gpu.Float32, up...), module.alpha})
+		}
+		path := filepath.Join(t.TempDir(), "written.safetensors")
+		if err := Write(path, m.parts(), layers, safetensors.F16, map[string]string{"ss_output_name": "x", "note": "y"}); err != nil {
+			t.Fatal(err)
+		}
+		w, err := Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set(t, p, Use{w, 1, 1})
+		if !slices.EqualFunc(want, m.bits(), bytes.Equal) {
+			t.Errorf("%s: the weights differ", name)
+		}
+		if diff := cmp.Diff(slices.Sorted(maps.Keys(keys(f))), slices.Sorted(maps.Keys(keys(w)))); diff != "" {
+			t.Errorf("%s: keys (-want +got):\n%s", name, diff)
+		}
+		hash, err := AddNetHash(path)
+		if err != nil || hash != w.Metadata["sshs_model_hash"] {
+			t.Errorf("model hash %s, %v; the metadata has %v", hash, err, w.Metadata)
+		}
+		w.Close()
+	}
+}
+
+func keys(f *File) map[string]bool {
+	out := map[string]bool{}
+	for _, name := range f.file.Names() {
+		out[name] = true
+	}
+	return out
+}
+
+// kohya computes the old hash over a file that has only the ss_ metadata.
+func TestLegacyHash(t *testing.T) {
+	dev, err := gpu.Open("reference")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	const r, c = 128, 4096
+	data := make([]float32, r*c)
+	noise.NewCPU(1).Normal(data)
+	layer := Layer{UNet, "a", dev.FromFloat32(data, gpu.Float32, r, c), dev.FromFloat32(data, gpu.Float32, c, r), 1}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.safetensors")
+	if err := Write(path, nil, []Layer{layer}, safetensors.F32, map[string]string{"note": "not of training", "ss_seed": "1"}); err != nil {
+		t.Fatal(err)
+	}
+	sf, err := safetensors.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sf.Close()
+	var entries []safetensors.Entry
+	for _, name := range sf.Names() {
+		v, _ := sf.Get(name)
+		entries = append(entries, safetensors.Entry{Name: name, DType: v.DType, Shape: v.Shape, Data: v.Data})
+	}
+	plain := filepath.Join(dir, "b.safetensors")
+	if err := safetensors.Write(plain, entries, map[string]string{
+		"ss_seed": "1", "ss_network_module": "networks.lora", "ss_network_dim": "128", "ss_network_alpha": "1"}); err != nil {
+		t.Fatal(err)
+	}
+	want, err := LegacyHash(plain)
+	if err != nil || len(want) != 8 || sf.Metadata()["sshs_legacy_hash"] != want {
+		t.Errorf("legacy hash %q in the metadata, want %q, %v", sf.Metadata()["sshs_legacy_hash"], want, err)
+	}
+	if other, _ := LegacyHash(path); other == want {
+		t.Error("the header does not count")
+	}
+}
+
+// Hashes as Python's hashlib gives them; testdata/make_golden.py prints them.
+func TestHashes(t *testing.T) {
+	path := filepath.Join("testdata", "sd1_kohya.safetensors")
+	want, err := os.ReadFile(filepath.Join("testdata", "hashes.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := AddNetHash(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	legacy, err := LegacyHash(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := model + " " + legacy + "\n"; got != string(want) {
+		t.Errorf("hashes %swant %s", got, want)
+	}
+	f := read(t, "sd1_kohya")
+	if h, err := f.Hash(); err != nil || h != model {
+		t.Errorf("hash %s, %v", h, err)
+	}
+	f.Metadata["sshs_model_hash"] = strings.Repeat("AB", 32)
+	if h, err := f.Hash(); err != nil || h != strings.Repeat("ab", 32) {
+		t.Errorf("hash %s, %v", h, err)
+	}
+}
+
+// Any file is read or refused, and one that was read is applied or refused.
+func FuzzRead(f *testing.F) {
+	paths, err := filepath.Glob(filepath.Join("testdata", "sd1_*.safetensors"))
+	if err != nil || len(paths) == 0 {
+		f.Fatal(paths, err)
+	}
+	for _, p := range paths {
+		sf, err := safetensors.Open(p)
+		if err != nil {
+			f.Fatal(err)
+		}
+		defer sf.Close()
+		var entries []safetensors.Entry // of one layer, and one with a kernel
+		for _, key := range sf.Names() {
+			if v, _ := sf.Get(key); strings.Contains(key, "layers_0_mlp_fc1") || strings.Contains(key, "down_blocks_0_resnets_0_conv1") ||
+				strings.Contains(key, "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_q") {
+				entries = append(entries, safetensors.Entry{Name: key, DType: v.DType, Shape: v.Shape, Data: v.Data})
+			}
+		}
+		var b bytes.Buffer
+		if err := safetensors.WriteTo(&b, entries, nil); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b.Bytes())
+	}
+	dev, err := gpu.Open("reference")
+	if err != nil {
+		f.Fatal(err)
+	}
+	m := load(f, dev, gpu.Float32, "sd1")
+	p := New(m.parts(), nil)
+	before := m.bits()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		sf, err := safetensors.Parse(data)
+		if err != nil {
+			return
+		}
+		file, err := parse(sf)
+		if err != nil {
+			return
+		}
+		file.Facts()
+		if _, err := p.Set([]Use{{file, 1, 1}}); err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("error %v", err)
+		}
+		if _, err := p.Set(nil); err != nil || !slices.EqualFunc(before, m.bits(), bytes.Equal) {
+			t.Errorf("not taken off: %v", err)
+		}
+	})
+}
+
+// Factors whose sizes agree in all but the kernel's are for another layer.
+func TestKernelOfAnotherSize(t *testing.T) {
+	dev, err := gpu.Open("reference")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	m := load(t, dev, gpu.Float32, "sd1")
+	p := New(m.parts(), nil)
+	f32 := func(name string, shape ...int) safetensors.Entry {
+		n := 4
+		for _, s := range shape {
+			n *= s
+		}
+		return safetensors.Entry{Name: "lora_unet_down_blocks_0_resnets_0_conv1." + name, DType: "F32", Shape: shape, Data: make([]byte, n)}
+	}
+	for _, entries := range [][]safetensors.Entry{ // conv1 is [8,8,3,3]
+		{f32("lokr_w1", 1, 72), f32("lokr_w2", 8, 1)},
+		{f32("lora_up.weight", 8, 1), f32("lora_mid.weight", 1, 1, 2, 2), f32("lora_down.weight", 1, 18)},
+		{f32("hada_w1_a", 1, 8), f32("hada_t1", 1, 1, 6, 1), f32("hada_w1_b", 1, 12), f32("hada_w2_a", 8, 1), f32("hada_w2_b", 1, 72)},
+	} {
+		path := filepath.Join(t.TempDir(), "x.safetensors")
+		if err := safetensors.Write(path, entries, nil); err != nil {
+			t.Fatal(err)
+		}
+		f, err := Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Set([]Use{{f, 1, 1}}); err == nil || !strings.Contains(err.Error(), "other widths") {
+			t.Errorf("%s…: error %v", entries[0].Name, err)
+		}
+		f.Close()
+	}
+}
+
+// FuzzSplitKey: any key is taken apart or refused, and the parts are of it.
+func FuzzSplitKey(f *testing.F) {
+	for _, key := range []string{
+		"lora_unet_mid_block_attentions_0_proj_in.lora_up.weight", "unet.a.attn1.processor.to_out_lora.up.weight",
+		"base_model.model.text_model.x.lora_A.default.weight", "lora_te_x.alpha", "up_blocks.0.dora_scale", ".alpha", "unet.",
+	} {
+		f.Add(key)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		stem, part, _, factor, ok := splitKey(key)
+		if ok && (!strings.HasPrefix(key, stem) || part == "" || factor == "") {
+			t.Errorf("%q: %q %q %q", key, stem, part, factor)
+		}
+	})
+}

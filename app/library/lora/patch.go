@@ -1,0 +1,281 @@
+package lora
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"latent/gpu"
+	"latent/gpu/nn"
+)
+
+// A Use is a LoRA and how strongly it shall count in the U-Net and in the text
+// encoders. 1 is as it was trained, 0 not at all, less turns it round.
+type Use struct {
+	File       *File
+	UNet, Text float32
+}
+
+func (u Use) strength(part string) float32 {
+	if part == UNet {
+		return u.UNet
+	}
+	return u.Text
+}
+
+// A Fit tells how a LoRA fits the model.
+type Fit struct {
+	Name      string
+	Layers    int      // that it changes
+	Unmatched []string // keys, without their endings, that name no layer of this model
+}
+
+// A Patcher adds LoRAs to the weights of a model in place. It belongs to the
+// model's goroutine.
+//
+// To take them off again it keeps what it changes as it was: as many bytes as
+// the changed weights have (for Stable Diffusion 1.5 in 16 bits, 0.6 GiB where
+// a LoRA is for all of the attention, 1.7 GiB where it is for everything; SDXL
+// three times as much), until a Set without that layer. Where the weights can be
+// read again, New takes a function for that instead, and nothing is kept.
+type Patcher struct {
+	parts    map[string]aliases
+	original func(part, key string) ([]byte, error)
+	patched  map[*nn.Param]*patch
+}
+
+// A patch is what was added to one parameter.
+type patch struct {
+	nn.Named
+	part  string
+	added []term
+	bytes []byte // the original; nil where it can be read again, or was not changed yet
+}
+
+// A term is one ΔW with its strength.
+type term struct {
+	m    *module
+	bias bool
+	s    float32 // strength, not yet times alpha/rank
+}
+
+// New makes a Patcher for a model's parts by their names, such as UNet: m.UNet.
+// original, if it is not nil, reads the bytes of a parameter as it was loaded,
+// in the type and layout it has on the device.
+func New(parts map[string]any, original func(part, key string) ([]byte, error)) *Patcher {
+	p := &Patcher{parts: map[string]aliases{}, original: original, patched: map[*nn.Param]*patch{}}
+	for name, model := range parts {
+		p.parts[name] = newAliases(name, model)
+	}
+	return p
+}
+
+// Set makes the weights W₀ + Σ s·ΔW of the LoRAs in uses, whatever was set
+// before: none gives W₀ back, bit for bit. Sums are of float32 and rounded once,
+// from W₀, so the same uses in the same order give the same bits. Only weights
+// whose LoRAs change are computed. On an error the weights are W₀.
+func (p *Patcher) Set(uses []Use) ([]Fit, error) {
+	wanted, fits, err := p.plan(uses)
+	if err == nil {
+		err = p.apply(wanted)
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.restore())
+	}
+	return fits, nil
+}
+
+// plan finds the parameter of every module.
+func (p *Patcher) plan(uses []Use) (wanted map[*nn.Param]*patch, fits []Fit, err error) {
+	wanted = map[*nn.Param]*patch{}
+	for _, u := range uses {
+		if u.File.modules == nil {
+			return nil, nil, fmt.Errorf("LoRA %s is closed", u.File.Name)
+		}
+		fit := Fit{Name: u.File.Name, Unmatched: slices.Clone(u.File.Foreign)}
+		var misfit string
+		misfits := 0
+		for _, m := range u.File.modules {
+			layer := p.parts[m.part][m.name]
+			if layer == nil {
+				fit.Unmatched = append(fit.Unmatched, m.key)
+				continue
+			}
+			targets := map[string]bool{"weight": true}
+			if m.kind() == "difference" {
+				_, targets["weight"] = m.factors["diff"]
+				_, targets["bias"] = m.factors["diff_b"]
+			}
+			for _, kind := range []string{"weight", "bias"} {
+				if !targets[kind] {
+					continue
+				}
+				param, ok := layer[kind]
+				out, in, _ := m.shape()
+				if kind == "bias" {
+					in = 1
+				}
+				if !ok || param.Shape[0] != out || param.Len() != out*in || !m.kernel(kernelSize(param)) {
+					misfits++
+					misfit = fmt.Sprintf("%s is %d×%d, the model has %v", m.key, out, in, shapeOf(param))
+					continue
+				}
+				t := wanted[param.Param]
+				if t == nil {
+					t = &patch{Named: param, part: m.part}
+					wanted[param.Param] = t
+				}
+				if s := u.strength(m.part); s != 0 {
+					t.added = append(t.added, term{m, kind == "bias", s})
+				}
+			}
+			fit.Layers++
+		}
+		switch {
+		case misfits > 0:
+			return nil, nil, fmt.Errorf("LoRA %s is for another model%s: %d of its %d layers have other widths (%s)",
+				u.File.Name, familyNote(u.File.Family(), p.family()), misfits, len(u.File.modules), misfit)
+		case fit.Layers == 0:
+			return nil, nil, fmt.Errorf("LoRA %s is for another model%s: none of its %d layers is in this one (%s, …)",
+				u.File.Name, familyNote(u.File.Family(), p.family()), len(u.File.modules), u.File.modules[0].key)
+		}
+		fits = append(fits, fit)
+	}
+	return wanted, fits, nil
+}
+
+// kernelSize is K, KH·KW.
+func kernelSize(p nn.Named) int {
+	if p.Kind != nn.Kernel {
+		return 1
+	}
+	return p.Shape[1] * p.Shape[2]
+}
+
+func shapeOf(p nn.Named) any {
+	if p.Param == nil {
+		return "none"
+	}
+	return p.Shape
+}
+
+// apply brings the weights from what they are to what is wanted.
+func (p *Patcher) apply(wanted map[*nn.Param]*patch) (err error) {
+	defer gpu.Catch(&err)
+	for param, old := range p.patched {
+		if now := wanted[param]; now == nil || len(now.added) == 0 {
+			if err := p.undo(old); err != nil {
+				return err
+			}
+		}
+	}
+	for param, now := range wanted {
+		old := p.patched[param]
+		switch {
+		case len(now.added) == 0:
+		case old != nil && slices.Equal(old.added, now.added):
+		default:
+			if err := p.add(param, old, now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *Patcher) restore() (err error) {
+	defer gpu.Catch(&err)
+	for _, old := range p.patched {
+		if err := p.undo(old); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undo gives a parameter its original bits back.
+func (p *Patcher) undo(old *patch) error {
+	data, err := p.read(old)
+	if err != nil {
+		return err
+	}
+	old.T.WriteBytes(data)
+	delete(p.patched, old.Param)
+	return nil
+}
+
+// read returns the original bits of a parameter that was changed.
+func (p *Patcher) read(old *patch) ([]byte, error) {
+	if p.original == nil {
+		return old.bytes, nil
+	}
+	data, err := p.original(old.part, old.Key)
+	if err != nil {
+		return nil, fmt.Errorf("reading the weights of %s again: %w", old.Key, err)
+	}
+	return data, nil
+}
+
+// add computes a parameter anew from its original value.
+func (p *Patcher) add(param *nn.Param, old, now *patch) error {
+	dev := param.T.Device()
+	var data []byte
+	switch {
+	case old != nil:
+		var err error
+		if data, err = p.read(old); err != nil {
+			return err
+		}
+		now.bytes = old.bytes
+	case p.original == nil:
+		data = param.T.ReadBytes()
+		now.bytes = data
+	}
+	p.patched[param] = now
+	dev.Scope(func() []*gpu.Tensor {
+		w := param.T.Detach()
+		if old != nil {
+			w = dev.FromBytes(data, param.T.DType(), param.Shape...)
+		}
+		out := param.Shape[0]
+		w = gpu.Reshape(gpu.Cast(w, gpu.Float32), out, param.Len()/out)
+		param.T.CopyFrom(now.sum(dev, w))
+		return nil
+	})
+	return nil
+}
+
+// sum is W₀[O,(k,c)] + Σ s·ΔW. All that are of low rank are one matrix product.
+func (now *patch) sum(dev *gpu.Device, w *gpu.Tensor) *gpu.Tensor {
+	k := kernelSize(now.Named)
+	var low []lowRank
+	var strengths []float32
+	rank := 0
+	coef, rest := []float32{1}, []*gpu.Tensor{nil}
+	for _, t := range now.added {
+		s := t.s * float32(t.m.multiplier())
+		if t.bias {
+			coef, rest = append(coef, s), append(rest, dev.FromFloat32(t.m.floats("diff_b"), gpu.Float32, w.Shape()...))
+		} else if l, ok := t.m.lowRank(dev); ok {
+			low, strengths = append(low, l), append(strengths, s)
+			rank += l.r
+		} else {
+			coef, rest = append(coef, s), append(rest, t.m.dense(dev, k))
+		}
+	}
+	if rank > 0 {
+		out, in := w.Dim(0), w.Dim(1)
+		up, down := make([]float32, out*rank), make([]float32, in*rank)
+		at := 0
+		for i, l := range low {
+			l.fill(up, down, rank, at, k, strengths[i])
+			at += l.r
+		}
+		w = gpu.Linear(dev.FromFloat32(up, gpu.Float32, out, rank), dev.FromFloat32(down, gpu.Float32, in, rank), nil, w)
+	}
+	if len(rest) == 1 {
+		return w
+	}
+	rest[0] = w
+	return gpu.Combine(coef, rest...)
+}
