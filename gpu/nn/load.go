@@ -79,6 +79,23 @@ func Load(model any, dev *gpu.Device, dtype gpu.DType, src Source) (err error) {
 	return nil
 }
 
+// Reload gives parameters that Load filled their values from src again, bit for
+// bit, into the same memory.
+func Reload(src Source, params ...Named) (err error) {
+	defer gpu.Catch(&err)
+	var todo []piece
+	for _, p := range params {
+		v, ok := src.Get(p.Key)
+		from, known := dtypes[v.DType]
+		if !ok || !known || !fits(v.Shape, fileShape(p.Param)) {
+			return fmt.Errorf("%s is no longer in the file", p.Key)
+		}
+		todo = append(todo, pieces(p.Param, p.T, v.Data, from)...)
+	}
+	stream(todo)
+	return nil
+}
+
 var dtypes = map[string]gpu.DType{
 	safetensors.F32: gpu.Float32, safetensors.BF16: gpu.BFloat16, safetensors.F16: gpu.Float16,
 }

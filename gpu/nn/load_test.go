@@ -197,6 +197,40 @@ func TestMapped(t *testing.T) {
 }
 
 // Conversion of a kernel of the U-Net, [1280,1280,3,3], to channels last.
+// Reload gives back what Load gave, into the same memory.
+func TestReload(t *testing.T) {
+	dev := reference(t)
+	f := parse(t, false,
+		safetensors.Entry{Name: "weight", DType: safetensors.F16, Shape: []int{2, 3, 2, 2}, Data: bytes.Repeat([]byte{1, 60, 2, 188}, 12)},
+		safetensors.Entry{Name: "bias", DType: safetensors.F32, Shape: []int{2}, Data: []byte{0, 0, 128, 63, 0, 0, 0, 64}})
+	c := NewConv2d(3, 2, 2, 1, 0)
+	if err := Load(c, dev, gpu.BFloat16, f); err != nil {
+		t.Fatal(err)
+	}
+	params := Params(c)
+	var want [][]byte
+	for _, p := range params {
+		want = append(want, p.T.ReadBytes())
+		p.T.Write(numbers(p.Len()))
+	}
+	storage, version := c.Weight.T.Storage(), c.Weight.T.Version()
+	if err := Reload(f, params...); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range params {
+		if !bytes.Equal(p.T.ReadBytes(), want[i]) {
+			t.Errorf("%s is not what it was", p.Key)
+		}
+	}
+	if c.Weight.T.Storage() != storage || c.Weight.T.Version() == version {
+		t.Error("caches of the weight would not know that it changed")
+	}
+	c.Weight.Shape = []int{2, 2, 2, 4}
+	if err := Reload(f, params...); err == nil {
+		t.Error("another shape was read")
+	}
+}
+
 func BenchmarkConvert(b *testing.B) {
 	for _, c := range []struct{ from, to gpu.DType }{
 		{gpu.Float16, gpu.BFloat16}, {gpu.Float16, gpu.Float32}, {gpu.BFloat16, gpu.BFloat16}, {gpu.Float32, gpu.BFloat16},
