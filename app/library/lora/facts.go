@@ -99,7 +99,12 @@ func (f *File) Hash() (string, error) {
 			return strings.ToLower(h), nil
 		}
 	}
-	return AddNetHash(f.path)
+	if f.hash != "" {
+		return f.hash, nil
+	}
+	h, err := AddNetHash(f.path)
+	f.hash = h
+	return h, err
 }
 
 // AddNetHash is the SHA-256 of a safetensors file without its header, which

@@ -48,6 +48,7 @@ type File struct {
 	Foreign []string
 
 	path    string
+	hash    string // AddNetHash, once it was asked for
 	file    *safetensors.File
 	modules []*module
 }

@@ -2,6 +2,7 @@ package lora
 
 import (
 	"bytes"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -202,40 +203,43 @@ func TestTakenOffBitForBit(t *testing.T) {
 	})
 }
 
-// The originals can come from elsewhere; then nothing is kept.
+// The originals can come from the model's file; then nothing is kept.
 func TestReadsOriginalsAgain(t *testing.T) {
-	dev, err := gpu.Open("reference")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dev.Close()
-	m := load(t, dev, gpu.BFloat16, "sd1")
-	before := map[string][]byte{}
-	for part, model := range m.parts() {
-		for _, p := range nn.Params(model) {
-			before[part+p.Key] = p.T.ReadBytes()
+	golden.EachDevice(t, func(t *testing.T, dev *gpu.Device) {
+		for _, dtype := range []gpu.DType{gpu.Float32, gpu.BFloat16, gpu.Float16} {
+			m, q := load(t, dev, dtype, "sd1"), load(t, dev, dtype, "sd1")
+			want := m.bits()
+			gone := false
+			p := New(m.parts(), func(part string, params []nn.Named) error {
+				if gone {
+					return errors.New("the file is gone")
+				}
+				f := golden.Open(t, "testdata", "sd1", part, "model.safetensors")
+				return nn.Reload(nn.Renamed(f, map[string]func(string) string{UNet: strings.Clone, Text1: textencoder.Rename}[part]), params...)
+			})
+			a := read(t, "sd1_kohya")
+			set(t, p, Use{a, 1, 1})
+			set(t, p, Use{a, 0.5, 1})
+			for _, patch := range p.patched {
+				if patch.bytes != nil {
+					t.Fatal("a copy is kept")
+				}
+			}
+			set(t, New(q.parts(), nil), Use{a, 0.5, 1})
+			if !slices.EqualFunc(m.bits(), q.bits(), bytes.Equal) {
+				t.Error("the weights differ from those computed from copies")
+			}
+			gone = true
+			if _, err := p.Set(nil); err == nil || !strings.Contains(err.Error(), "opened again") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %v", err)
+			}
+			gone = false
+			set(t, p)
+			if !slices.EqualFunc(want, m.bits(), bytes.Equal) {
+				t.Error("the weights differ from the original")
+			}
 		}
-	}
-	p := New(m.parts(), func(part, key string) ([]byte, error) { return before[part+key], nil })
-	want := m.bits()
-	a := read(t, "sd1_kohya")
-	set(t, p, Use{a, 1, 1})
-	set(t, p, Use{a, 0.5, 1})
-	for _, patch := range p.patched {
-		if patch.bytes != nil {
-			t.Fatal("a copy is kept")
-		}
-	}
-	got := m.bits()
-	q := load(t, dev, gpu.BFloat16, "sd1")
-	set(t, New(q.parts(), nil), Use{a, 0.5, 1})
-	if !slices.EqualFunc(got, q.bits(), bytes.Equal) {
-		t.Error("the weights differ from those computed from copies")
-	}
-	set(t, p)
-	if !slices.EqualFunc(want, m.bits(), bytes.Equal) {
-		t.Error("the weights differ from the original")
-	}
+	})
 }
 
 func TestForAnotherModel(t *testing.T) {

@@ -38,15 +38,11 @@ func Write(path string, parts map[string]any, layers []Layer, format string, met
 	if xl {
 		prefix[Text1], prefix[Text2] = "lora_te1_", "lora_te2_"
 	}
-	ldm := map[string]string{}
-	if xl {
-		ldm = ldmNames(layerNames(parts[UNet]))
-	}
 	var entries []safetensors.Entry
 	for _, l := range layers {
 		name := l.Name
-		if first := ldm[name]; first != "" && l.Part == UNet {
-			name = first
+		if xl {
+			name = firstName(parts[l.Part], name)
 		}
 		key := prefix[l.Part] + strings.ReplaceAll(name, ".", "_")
 		for _, f := range []struct {
