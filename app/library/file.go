@@ -54,7 +54,7 @@ func (o Options) openTensors(f nn.Source, t traits, c configs, dev *gpu.Device, 
 	}
 	parts := []part{{model: m.Text, open: here("text encoder", textSource(f, t.family, m.Text))}}
 	if m.Text2 != nil {
-		parts = append(parts, part{model: m.Text2, open: here("second text encoder", openCLIP(f, "conditioner.embedders.1.model.", m.Text2))})
+		parts = append(parts, part{model: m.Text2, open: here("second text encoder", openCLIP(f, secondText, m.Text2))})
 	}
 	parts = append(parts,
 		part{model: m.UNet, open: here("U-Net", ldmSource(f, ldmUNet, m.UNet, c.unet.LDMName))},
@@ -77,7 +77,10 @@ func newText(cfg textencoder.Config, vocab textencoder.Vocabulary) (*textencoder
 	return text, tok, vocab, err
 }
 
-const ldmVAE = "first_stage_model."
+const (
+	ldmVAE     = "first_stage_model."
+	secondText = "conditioner.embedders.1.model."
+)
 
 // keptOpen is a part of a file that is closed by who opened it.
 type keptOpen struct{ nn.Source }
