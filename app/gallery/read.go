@@ -87,7 +87,7 @@ func readTexts(f io.ReadSeeker) (map[string]string, error) {
 		return nil, err
 	}
 	start = start[:n]
-	var texts map[string]string
+	texts := map[string]string{}
 	var exif []byte
 	switch {
 	case bytes.HasPrefix(start, []byte("\xff\xd8\xff")):
@@ -102,8 +102,10 @@ func readTexts(f io.ReadSeeker) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(texts) == 0 {
-		texts = parseEXIF(exif)
+	for name, text := range parseEXIF(exif) {
+		if texts[name] == "" {
+			texts[name] = text
+		}
 	}
 	return texts, nil
 }

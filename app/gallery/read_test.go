@@ -88,6 +88,22 @@ func TestReadsItsOwn(t *testing.T) {
 	}
 }
 
+// Some programs keep infotext in the EXIF block of a PNG.
+func TestReadsEXIFOfPNG(t *testing.T) {
+	jpeg, err := os.ReadFile(filepath.Join("testdata", "foreign", "a1111.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	exif, err := exifOfJPEG(bytes.NewReader(jpeg))
+	if err != nil || exif == nil {
+		t.Fatal(exif, err)
+	}
+	r, source, _, err := DecodeRecipe(bytes.NewReader(pngWith(t, "tEXtSoftware\x00x", "eXIf"+string(exif))))
+	if err != nil || source != WebUI || r.Prompt != "猫 café" {
+		t.Errorf("prompt %q from %q, %v", r.Prompt, source, err)
+	}
+}
+
 func TestWithoutNaN(t *testing.T) {
 	for in, want := range map[string]string{
 		`{"a": NaN, "b": [-Infinity, Infinity]}`: `{"a": null, "b": [null, null]}`,
