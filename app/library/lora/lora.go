@@ -19,7 +19,6 @@
 package lora
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -287,10 +286,13 @@ func (f *File) peftScales() {
 		if !ok {
 			continue
 		}
+		others := map[string]float64{} // by the end of a layer's name
 		pattern, _ := meta[prefix+"alpha_pattern"].(map[string]any)
-		names := slices.SortedFunc(maps.Keys(pattern), func(x, y string) int { // the most exact first
-			return cmp.Or(len(y)-len(x), strings.Compare(x, y))
-		})
+		for name, v := range pattern {
+			if a, ok := v.(float64); ok {
+				others[strings.ReplaceAll(strings.TrimPrefix(name, "^"), ".", "_")] = a
+			}
+		}
 		root, _ := meta[prefix+"use_rslora"].(bool)
 		for _, m := range f.modules {
 			r := float64(m.rank())
@@ -298,9 +300,9 @@ func (f *File) peftScales() {
 				continue
 			}
 			a := alpha
-			for _, name := range names {
-				if v, ok := pattern[name].(float64); ok && endsWithName(m.name, strings.ReplaceAll(name, ".", "_")) {
-					a = v
+			for end, more := m.name, true; more; _, end, more = strings.Cut(end, "_") { // the longest end first
+				if other, ok := others[end]; ok {
+					a = other
 					break
 				}
 			}
@@ -309,10 +311,4 @@ func (f *File) peftScales() {
 			}
 		}
 	}
-}
-
-// endsWithName tells whether a path ends with whole names.
-func endsWithName(path, end string) bool {
-	rest, ok := strings.CutSuffix(path, strings.TrimPrefix(end, "^"))
-	return ok && (rest == "" || strings.HasSuffix(rest, "_"))
 }
