@@ -15,6 +15,7 @@ import (
 	"latent/gpu"
 	"latent/gpu/nn"
 	"latent/gpu/nn/golden"
+	"latent/scheduler"
 )
 
 // smooth is a picture to begin at, spot a mask with a hole.
@@ -119,6 +120,35 @@ func TestResumedPictureIsTheSame(t *testing.T) {
 			req.Resume, req.Seed = states[0], req.Seed+1
 			if _, err := e.Generate(t.Context(), dir, req, nil); err == nil || !strings.Contains(err.Error(), "another request") {
 				t.Errorf("goes on with the picture of another seed: %v", err)
+			}
+		})
+	}
+}
+
+// Samplers that look back, or draw noise, go on as well.
+func TestEverySamplerResumes(t *testing.T) {
+	e, dir := start(t), tinyModel(t, 1)
+	for _, sampler := range scheduler.SamplerNames() {
+		t.Run(sampler, func(t *testing.T) {
+			req := request()
+			req.Sampler, req.Steps = sampler, 5
+			if sampler == "plms" { // which cannot start from pure noise
+				req.Schedule = scheduler.ScheduleDDIMUniform
+			}
+			var states []*State
+			whole, err := e.Generate(t.Context(), dir, req, func(p Progress) {
+				if p.State != nil {
+					states = append(states, p.State())
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range states {
+				req.Resume = s
+				if diff := cmp.Diff(whole, paint(t, e, dir, req)); diff != "" {
+					t.Errorf("gone on after %d steps the picture differs: %s", s.Step, diff)
+				}
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"latent/app/library"
@@ -91,6 +92,10 @@ func TestWaysEqualDiffusers(t *testing.T) {
 			{"nine_ddpm", "inpaint", func(r *Request) { r.Init, r.Mask, r.Strength, r.Sampler = init, mask, 0.65, "ddpm" }},
 			{"rescale", "", func(r *Request) { r.Rescale = 0.7 }},
 			{"lcm", "lcm", func(r *Request) {}},
+			{"euler_a", "", func(r *Request) { r.Init, r.Strength, r.Sampler = init, 0.65, "euler_a" }},
+			{"dpmpp_2m", "", func(r *Request) { r.Init, r.Strength, r.Sampler = init, 0.65, "dpmpp_2m" }},
+			{"heun", "", func(r *Request) { r.Sampler = "heun" }},
+			{"euler", "", func(r *Request) { r.Init, r.Mask, r.Strength, r.Sampler = init, mask, 0.65, "euler" }},
 			{"xl", "xl", func(r *Request) {}},
 			{"xl_sizes", "xl", func(r *Request) {
 				r.Negative = "sea"
@@ -103,6 +108,7 @@ func TestWaysEqualDiffusers(t *testing.T) {
 				req := goldenRequest
 				req.Negative, req.Sampler = "", "ddim"
 				c.change(&req)
+				m.Scheduler.RescaleBetasZeroSNR = m.Scheduler.RescaleBetasZeroSNR && strings.HasPrefix(req.Sampler, "dd")
 				out := trajectory(t, m, req, f, c.name)
 				if !f.Has(c.name+".picture") || t.Failed() {
 					return

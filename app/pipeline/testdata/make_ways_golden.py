@@ -13,7 +13,8 @@ import shutil
 import numpy as np
 import torch
 from diffusers import (
-    AutoencoderKL, DDIMScheduler, DDPMScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline,
+    AutoencoderKL, DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler, HeunDiscreteScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline,
     StableDiffusionPipeline, StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline, UNet2DConditionModel,
 )
 from PIL import Image
@@ -105,6 +106,13 @@ paint("nine", inpaint(nine, ddim), image=image, mask_image=mask_image, strength=
 paint("nine_ddpm", inpaint(nine, ddpm), False, image=image, mask_image=mask_image, strength=0.65, **size)
 paint("rescale", StableDiffusionPipeline(unet=unet, scheduler=ddim, **parts), False, guidance_rescale=0.7, **size)
 paint("lcm", StableDiffusionPipeline(unet=lcm, scheduler=ddim, **parts), False, **size)
+
+# Samplers that keep x at variance 1+σ², look back, or call the model twice; not from pure noise.
+other = lambda cls: cls.from_config(ddim.config, rescale_betas_zero_snr=False)
+paint("euler_a", img2img(other(EulerAncestralDiscreteScheduler)), False, image=image, strength=0.65)
+paint("dpmpp_2m", img2img(other(DPMSolverMultistepScheduler)), False, image=image, strength=0.65)
+paint("heun", StableDiffusionPipeline(unet=unet, scheduler=other(HeunDiscreteScheduler), **parts), False, **size)
+paint("euler", inpaint(unet, other(EulerDiscreteScheduler)), False, image=image, mask_image=mask_image, strength=0.65, **size)
 
 text2 = randomize(CLIPTextModelWithProjection(CLIPTextConfig(**{
     **text.config.to_dict(), "hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 16, "projection_dim": 10,
