@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"latent/app/pipeline"
 )
 
 // asProgram in the environment makes the test binary be the program.
@@ -304,6 +306,12 @@ func TestExitCodes(t *testing.T) {
 		{gen("--hires", "2", "--hires-strength", "2"), 2, "at most 1"},
 		{gen("--hires-steps", "2"), 2, "--hires"},
 		{gen("--tiling", "maybe"), 2, "auto"},
+		{gen("--lora", "fur:strong"), 2, "fur:0.8"},
+		{gen("--lora", ":1"), 2, "fur:0.8"},
+		{gen("--lora", "fur"), 1, "no folder"},
+		{gen("--lora", "fur:0.5", "--lora-dir", empty), 1, "none in"},
+		{gen("--prompt", "red <lora:fur:1>", "--lora-dir", empty), 1, "none in"},
+		{gen("--embeddings-dir", misspelt), 1, "embeddings"},
 		{gen("--colour", "red"), 2, "colour"},
 		{gen("red"), 2, "red"},
 		{[]string{"generate", "--out", out}, 2, "--prompt"},
@@ -465,6 +473,36 @@ func TestDataset(t *testing.T) {
 	if got := names(t, dir); !slices.Equal(got, []string{"000001.png", "000001.txt", "000002.png", "000002.txt"}) {
 		t.Errorf("files %v", got)
 	}
+}
+
+func TestParseLoRA(t *testing.T) {
+	for s, want := range map[string]pipeline.LoRA{
+		"fur":                  {Name: "fur", UNet: 1, Text: 1},
+		"fur:0.5":              {Name: "fur", UNet: 0.5, Text: 0.5},
+		"fur:0.5:-2":           {Name: "fur", UNet: -2, Text: 0.5},
+		`C:\l\fur.safetensors`: {Name: `C:\l\fur.safetensors`, UNet: 1, Text: 1},
+		"C:/fur:0.5":           {Name: "C:/fur", UNet: 0.5, Text: 0.5},
+	} {
+		if got, err := parseLoRA(s); got != want || err != nil {
+			t.Errorf("%s is %+v, %v; want %+v", s, got, err, want)
+		}
+	}
+	for _, s := range []string{"", ":1", "fur:", "fur:x", "fur:1:2:3", "fur:NaN"} {
+		if got, err := parseLoRA(s); err == nil {
+			t.Errorf("%q is %+v", s, got)
+		}
+	}
+}
+
+func FuzzParseLoRA(f *testing.F) {
+	for _, s := range []string{"fur:0.5:2", "C:/x:1", ":", "::"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if l, err := parseLoRA(s); err == nil && l.Name == "" {
+			t.Errorf("%q names nothing", s)
+		}
+	})
 }
 
 func FuzzParseSize(f *testing.F) {

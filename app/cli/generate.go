@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -40,6 +41,12 @@ func generate(ctx context.Context, args []string) error {
 	f.IntVar(&req.Count, "count", 1, "`N`: how many pictures")
 	f.IntVar(&req.ClipSkip, "clip-skip", 0, "`N`: layer of the text encoder that is read, from the end: 1 is the last")
 	f.StringVar(&req.Embeddings, "embeddings-dir", "", "`DIR`: learned words (textual inversion), each called as its file")
+	f.StringVar(&req.LoRAFolder, "lora-dir", "", "`DIR`: where LoRAs are looked for by their names")
+	f.Func("lora", "`NAME:W`: a LoRA of --lora-dir, or a path, with its strength (1); may be given several times", func(s string) error {
+		l, err := parseLoRA(s)
+		req.LoRAs = append(req.LoRAs, l)
+		return err
+	})
 	more := addWays(f, &req)
 	device := f.String("device", "auto", "`NAME`: auto, host or reference")
 	precision := f.String("precision", "auto", "`NAME`: auto, f32 or bf16")
@@ -88,6 +95,29 @@ func generate(ctx context.Context, args []string) error {
 	}
 	defer engine.Close()
 	return paint(ctx, engine, *model, req, target)
+}
+
+// parseLoRA reads NAME, NAME:STRENGTH or NAME:TEXT:UNET, as prompts have it
+// between <lora: and >.
+func parseLoRA(s string) (l pipeline.LoRA, err error) {
+	parts := strings.Split(s, ":")
+	l = pipeline.LoRA{Name: parts[0], Text: 1, UNet: 1}
+	// A path may begin with a drive.
+	if len(parts) > 1 && len(parts[0]) == 1 && strings.ContainsAny(parts[1][:min(1, len(parts[1]))], `\/`) {
+		l.Name, parts = parts[0]+":"+parts[1], parts[1:]
+	}
+	bad := l.Name == "" || len(parts) > 3
+	for i, text := range parts[1:] {
+		v, err := strconv.ParseFloat(text, 64)
+		bad = bad || err != nil || math.IsNaN(v) || math.IsInf(v, 0)
+		if l.UNet = v; i == 0 {
+			l.Text = v
+		}
+	}
+	if bad {
+		return l, fmt.Errorf("want NAME:STRENGTH, such as fur:0.8")
+	}
+	return l, nil
 }
 
 func scheduleNames() (names []string) {

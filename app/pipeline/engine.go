@@ -53,6 +53,7 @@ type worker struct {
 	model               *library.Model // nil: none is open
 	key                 [2]string      // its name, as Generate was given it, and that of its autoencoder
 	changed, vaeChanged time.Time      // of its files
+	patches             patches        // LoRAs on it
 
 	tiny     *vae.Tiny // nil: none is open
 	tinyPath string
@@ -162,7 +163,7 @@ func (e *Engine) Generate(ctx context.Context, model string, req Request, progre
 				return err
 			}
 		}
-		out, err = Generate(ctx, m, req, progress)
+		out, err = generate(ctx, m, &w.patches, req, progress)
 		return err
 	})
 	return out, err
@@ -181,13 +182,14 @@ func (e *Engine) Open(ctx context.Context, model string) (width, height int, err
 	return width, height, err
 }
 
-// With runs f with an open model on the engine's goroutine.
+// With runs f with an open model, without LoRAs, on the engine's goroutine.
 func (e *Engine) With(ctx context.Context, model string, f func(m *library.Model) error) error {
 	return e.submit(ctx, func(w *worker) error {
 		m, err := w.open(model, "")
 		if err != nil {
 			return err
 		}
+		w.patches.clear()
 		return f(m)
 	})
 }
@@ -247,6 +249,7 @@ func modified(path string) time.Time {
 }
 
 func (w *worker) closeModel() {
+	w.patches.forget()
 	if w.model != nil {
 		w.model.Close()
 		w.model = nil

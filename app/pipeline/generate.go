@@ -16,7 +16,14 @@ import (
 // Generate paints the pictures of a request with m, on m's device. Picture k is,
 // bit for bit, the one that req.At(k) alone gives. It stops within a step when
 // ctx ends and returns ctx.Err() with the pictures finished by then.
-func Generate(ctx context.Context, m *library.Model, req Request, progress func(Progress)) (out []Picture, err error) {
+func Generate(ctx context.Context, m *library.Model, req Request, progress func(Progress)) ([]Picture, error) {
+	var p patches
+	defer p.clear()
+	return generate(ctx, m, &p, req, progress)
+}
+
+// generate is Generate for a model with patches, which stay.
+func generate(ctx context.Context, m *library.Model, patches *patches, req Request, progress func(Progress)) (out []Picture, err error) {
 	defer gpu.Catch(&err)
 	if err := req.Validate(m); err != nil {
 		return nil, err
@@ -27,6 +34,9 @@ func Generate(ctx context.Context, m *library.Model, req Request, progress func(
 	}
 	g, err := newGeneration(m, req, progress)
 	if err != nil {
+		return nil, err
+	}
+	if g.loras, err = patches.set(m, req); err != nil {
 		return nil, err
 	}
 	m.VAE.Tiling = req.Tiling
@@ -64,7 +74,8 @@ type generation struct {
 	moments, masked *gpu.Tensor // of the canvas [1,h,w,2C]; masked for a U-Net that inpaints
 	mask            *gpu.Tensor // [1,h,w,1], 1 where the canvas is painted
 
-	sum func() string // short hash of the model's file
+	loras []gallery.Pair // names and hashes
+	sum   func() string  // short hash of the model's file
 
 	k     int // picture under way
 	start time.Time

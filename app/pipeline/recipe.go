@@ -17,6 +17,10 @@ func (g *generation) recipe(r Request) gallery.Recipe {
 		CFGScale: r.Guidance, Seed: int64(r.Seed), Width: r.Width, Height: r.Height,
 		Model: g.Name, RNG: r.RNG, Eta: r.Eta, Emphasis: r.Emphasis,
 	}
+	for _, l := range r.LoRAs {
+		out.Prompt += " " + l.String()
+	}
+	out.LoraHashes = g.loras
 	if r.Schedule != "" {
 		named = r.Schedule
 	}

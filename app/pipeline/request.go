@@ -31,6 +31,8 @@ type Request struct {
 	ClipSkip         int     // layer of the text encoder that is read, from the end; 0 and 1 are the last
 	Emphasis         string  // how weights in prompts act, of textencoder.Emphasis; "" is AUTOMATIC1111's way
 	Embeddings       string  // folder of learned words (textual inversion), each called as its file
+	LoRAs            []LoRA  // beside those that the prompt names
+	LoRAFolder       string  // where LoRAs are looked for by their names
 	VAE              string  // path of an autoencoder in place of the model's own, which Engine opens
 	Width, Height    int     // pixels; with OnlyMasked of the part that is painted
 	Count            int
