@@ -59,7 +59,7 @@ const footHeight = 34
 func newCreatePage(w *Window) *createPage {
 	k := &w.keys
 	p := &createPage{win: w, view: newView(w.post), compare: newView(w.post), notice: newNotice(k), bar: newBar()}
-	p.form = newForm(k, w.engine, w.models, newMenuButton(k, "Styles", nil, p.styleMenu).quiet())
+	p.form = newForm(k, w.engine, w.models, newMenuLink(k, "Styles", p.styleMenu))
 	p.promised = caption("").short()
 	p.promised.align = fyne.TextAlignCenter
 	p.status = newText("", colorMuted, theme.SizeNameCaptionText).short()
@@ -208,7 +208,7 @@ func (p *createPage) countTokens() {
 		case c.whole:
 			f.tokens.Text = fmt.Sprintf("%d tokens, %d chunks", longest, (longest+c.chunk-1)/c.chunk)
 		default:
-			f.tokens.Text, f.tokens.color = fmt.Sprintf("only %d of %d tokens are read", c.chunk, longest), theme.ColorNameWarning
+			f.tokens.Text, f.tokens.color = fmt.Sprintf("%d of %d tokens", longest, c.chunk), theme.ColorNameWarning
 		}
 		f.tokens.Refresh()
 	})

@@ -59,7 +59,7 @@ func TestTokensAndForecast(t *testing.T) {
 	q.until(t, "tokens are counted", func() bool { return f.tokens.Text == "3 of 75 tokens" })
 	f.prompt.SetText(strings.Repeat("word ", 80))
 	q.until(t, "what is not read is told", func() bool {
-		return f.tokens.Text == "only 75 of 80 tokens are read" && f.tokens.color == theme.ColorNameWarning
+		return f.tokens.Text == "80 of 75 tokens" && f.tokens.color == theme.ColorNameWarning
 	})
 	f.model.SetSelected("Large sky")
 	q.until(t, "another model reads it whole", func() bool { return f.tokens.Text == "80 tokens, 2 chunks" })

@@ -15,12 +15,13 @@ import (
 // ctx.Err() then. Errors are shown as they are: one sentence that says what to
 // do.
 type Engine interface {
-	Models(folder string) []Model // at least one, those in folder last; the first is what a new user starts with
-	Devices() []string            // "auto" first
-	Samplers() []Sampler          // the default first
-	Examples() []string           // prompts that suit the first model; at least one
-	Features() Features           // what of a Request it heeds
-	Resumable(dir string) bool    // whether dir holds a training that can go on
+	Models(folder string) []Model      // at least one, those in folder last; the first is what a new user starts with
+	Library(folder string) []ModelFile // all that is in folder and of use or not; may take a while
+	Devices() []string                 // "auto" first
+	Samplers() []Sampler               // the default first
+	Examples() []string                // prompts that suit the first model; at least one
+	Features() Features                // what of a Request it heeds
+	Resumable(dir string) bool         // whether dir holds a training that can go on
 
 	// Generate paints one picture.
 	Generate(ctx context.Context, r Request, progress func(Progress)) (Picture, error)
@@ -68,6 +69,16 @@ type Model struct {
 	Unit     int     // width and height are multiples of it
 	Steps    int     // a good number of steps
 	Guidance float64 // a good guidance scale
+}
+
+// ModelFile is a file or folder that the Models page shows.
+type ModelFile struct {
+	ID      string // of the Model that it is, if it is one
+	Path    string // "": inside the program
+	Name    string
+	What    string // in words
+	Size    int64  // bytes
+	Problem string // why it cannot be used; "": nothing speaks against it
 }
 
 // Request says what to paint.

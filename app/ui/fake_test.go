@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -35,6 +36,16 @@ func (e *fakeEngine) Models(string) []Model {
 		{ID: "sky", Name: "Sky", Size: fakeSize, Unit: 8, Steps: 20, Guidance: 4},
 		{ID: "large-sky", Name: "Large sky", Size: 512, Unit: 8, Steps: 30, Guidance: 7.5},
 	}
+}
+func (e *fakeEngine) Library(folder string) []ModelFile {
+	out := []ModelFile{{ID: "sky", Name: "Sky", What: "built in"}}
+	entries, _ := os.ReadDir(folder)
+	for _, f := range entries {
+		if !strings.HasPrefix(f.Name(), ".") {
+			out = append(out, ModelFile{Path: filepath.Join(folder, f.Name()), Name: f.Name(), What: "a file", Size: 3e9})
+		}
+	}
+	return out
 }
 func (e *fakeEngine) Devices() []string { return []string{"auto", "host", "reference"} }
 func (e *fakeEngine) Samplers() []Sampler {

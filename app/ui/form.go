@@ -40,10 +40,10 @@ type form struct {
 	changed func() // anything; may be nil
 }
 
-func newForm(k *keys, e Engine, models []Model, styles *button) *form {
+func newForm(k *keys, e Engine, models []Model, styles *link) *form {
 	f := &form{models: models, examples: e.Examples(), samplers: e.Samplers()}
 	told := func(string) { f.tell() }
-	f.prompt, f.negative = newEntry(k, 4), newEntry(k, 2)
+	f.prompt, f.negative = newEntry(k, 3), newEntry(k, 2)
 	f.prompt.SetPlaceHolder("What shall the picture show?")
 	f.negative.SetPlaceHolder("What it shall not show")
 	f.steps = newNumber(k, "Steps", 1, 60, 1, 1000)
@@ -57,7 +57,7 @@ func newForm(k *keys, e Engine, models []Model, styles *button) *form {
 		names = append(names, s.Label)
 	}
 	f.sampler = newChoice(k, names, func(string) { f.useSampler(); f.tell() })
-	f.tokens = caption("")
+	f.tokens = caption("").short()
 	f.prompt.OnChanged, f.negative.OnChanged, f.size.OnChanged = told, told, told
 	f.steps.changed, f.guidance.changed = f.tell, f.tell
 	f.seed = newEntry(k, 1)
@@ -78,12 +78,12 @@ func newForm(k *keys, e Engine, models []Model, styles *button) *form {
 
 	f.content = stack(gap,
 		labelled("Model", f.model),
-		stack(tight, beside(nil, middle(caption("Prompt")), row(gap, middle(idea), styles)), f.prompt),
-		stack(tight, beside(nil, caption("Negative prompt"), f.tokens), f.negative),
+		stack(tight, beside(caption("Prompt"), f.tokens, row(gap, idea, styles)), f.prompt),
+		labelled("Negative prompt", f.negative),
+		beside(fixedSize(numberLabel, 0, middle(caption("Size"))), f.size, nil),
 		f.steps.content, f.guidance.content,
 		beside(fixedSize(numberLabel, 0, middle(caption("Seed"))), f.seed, row(tight, dice, f.lock)),
-		columns(labelled("Size", f.size), labelled("Sampler", f.sampler)),
-		f.scheduled,
+		columns(labelled("Sampler", f.sampler), f.scheduled),
 	)
 	return f
 }

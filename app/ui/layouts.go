@@ -154,19 +154,30 @@ func columns(objects ...fyne.CanvasObject) *fyne.Container {
 type columnsLayout struct{}
 
 func (columnsLayout) MinSize(objects []fyne.CanvasObject) (s fyne.Size) {
+	objects = visible(objects)
 	for _, o := range objects {
 		s = s.Max(o.MinSize())
 	}
 	n := float32(len(objects))
-	return fyne.NewSize(s.Width*n+gap*(n-1), s.Height)
+	return fyne.NewSize(max(0, s.Width*n+gap*(n-1)), s.Height)
 }
 
 func (columnsLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	objects = visible(objects)
 	w := (size.Width - gap*float32(len(objects)-1)) / float32(len(objects))
 	for i, o := range objects {
 		o.Move(fyne.NewPos(float32(i)*(w+gap), 0))
 		o.Resize(fyne.NewSize(w, size.Height))
 	}
+}
+
+func visible(objects []fyne.CanvasObject) (out []fyne.CanvasObject) {
+	for _, o := range objects {
+		if o.Visible() {
+			out = append(out, o)
+		}
+	}
+	return out
 }
 
 // labelled puts a caption above a control.

@@ -79,16 +79,46 @@ func (l *Latent) Models(folder string) []Model {
 	// Small models want less guidance than those trained on the world's pictures.
 	builtin.Steps, builtin.Guidance = 20, 4
 	out := []Model{builtin}
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return out // there is no such folder until a training has made it
-	}
-	for _, e := range entries {
-		path := filepath.Join(folder, e.Name())
-		if m, err := describe(os.DirFS(path)); err == nil {
-			m.ID, m.Name = path, e.Name()
+	for _, i := range library.List(folder) {
+		if i.Kind != library.KindModel || i.Err != nil {
+			continue
+		}
+		m, err := describe(os.DirFS(i.Path))
+		if !i.Folder {
+			m, err = ofFamily(i.Family), nil
+		}
+		if err == nil {
+			m.ID, m.Name = i.Path, i.Name
 			out = append(out, m)
 		}
+	}
+	return out
+}
+
+// ofFamily is what suits a model in one file, which has no config to say so.
+func ofFamily(f library.Family) Model {
+	m := Model{Size: 512, Unit: 8, Steps: 20, Guidance: 7.5}
+	switch f {
+	case library.SD2:
+		m.Size = 768
+	case library.SDXL:
+		m.Size = 1024
+	}
+	return m
+}
+
+// Library lists the built-in model and what is in folder, used or not.
+func (l *Latent) Library(folder string) []ModelFile {
+	out := []ModelFile{{ID: pipeline.Builtin, Name: "Postcard (built in)", What: "latent diffusion of its own kind, in the program itself"}}
+	for _, i := range library.List(folder) {
+		f := ModelFile{Path: i.Path, Name: i.Name, What: i.What, Size: i.Size}
+		if i.Kind == library.KindModel {
+			f.ID = i.Path
+		}
+		if i.Err != nil {
+			f.Problem = i.Err.Error()
+		}
+		out = append(out, f)
 	}
 	return out
 }

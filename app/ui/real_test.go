@@ -16,19 +16,27 @@ import (
 
 func TestModels(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"whole", "unfinished"} {
-		if err := os.CopyFS(filepath.Join(dir, name), assets.Skeleton()); err != nil {
+	for name, from := range map[string]fs.FS{"whole": os.DirFS("../library/testdata/sd1"), "no weights": assets.Skeleton()} {
+		if err := os.CopyFS(filepath.Join(dir, name), from); err != nil {
 			t.Fatal(err)
 		}
 	}
-	write(t, filepath.Join(dir, "whole", "model_index.json"), "{}")
-	os.Remove(filepath.Join(dir, "unfinished", "model_index.json"))
 	write(t, filepath.Join(dir, "note.txt"), "no model")
-	list := NewEngine().Models(dir)
-	if len(list) != 2 || list[1].Name != "whole" || list[1].ID != filepath.Join(dir, "whole") || list[1].Size != 128 || list[1].Unit != 8 {
-		t.Errorf("models %+v, want the built-in one and whole, 128 pixels", list)
+	write(t, filepath.Join(dir, "page.safetensors"), "<!doctype html><html>sign in</html>")
+	e := NewEngine()
+	list := e.Models(dir)
+	if len(list) != 2 || list[1].Name != "whole" || list[1].ID != filepath.Join(dir, "whole") || list[1].Size <= 0 || list[1].Unit <= 0 {
+		t.Errorf("models %+v, want the built-in one and whole", list)
 	}
-	if got := NewEngine().Models(filepath.Join(dir, "nowhere")); len(got) != 1 {
+	problems := map[string]bool{}
+	for _, f := range e.Library(dir) {
+		problems[f.Name] = f.Problem != ""
+	}
+	want := map[string]bool{"Postcard (built in)": false, "whole": false, "no weights": true, "page": true}
+	if !reflect.DeepEqual(problems, want) {
+		t.Errorf("problems %v, want %v", problems, want)
+	}
+	if got := e.Models(filepath.Join(dir, "nowhere")); len(got) != 1 {
 		t.Errorf("models %+v, want the built-in one alone", got)
 	}
 }

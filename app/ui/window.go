@@ -26,6 +26,7 @@ const (
 	pageQueue
 	pageGallery
 	pageTrain
+	pageModels
 	pageSettings
 )
 
@@ -47,6 +48,7 @@ type Window struct {
 	queue   *queuePage
 	gallery *galleryPage
 	train   *trainPage
+	library *modelsPage
 	prefs   *settingsPage
 	rail    []*navItem
 	pages   []fyne.CanvasObject
@@ -87,6 +89,7 @@ func newWindow(app fyne.App, e Engine, at places, post poster) *Window {
 	w.queue = newQueuePage(w)
 	w.gallery = newGalleryPage(w)
 	w.train = newTrainPage(w)
+	w.library = newModelsPage(w)
 	w.prefs = newSettingsPage(w)
 	if m := messages[0]; m != "" {
 		w.prefs.notice.tell(m)
@@ -103,14 +106,14 @@ func newWindow(app fyne.App, e Engine, at places, post poster) *Window {
 		w.keeper.put(w.measuresPath(), w.measures.encode())
 		w.create.formChanged()
 	}
-	w.pages = []fyne.CanvasObject{w.create.content, w.queue.content, w.gallery.content, w.train.content, w.prefs.content}
+	w.pages = []fyne.CanvasObject{w.create.content, w.queue.content, w.gallery.content, w.train.content, w.library.content, w.prefs.content}
 	for i, n := range []struct {
 		name string
 		icon fyne.Resource
-	}{{"Create", icon("create")}, {"Queue", icon("queue")}, {"Gallery", icon("gallery")}, {"Train", icon("train")}, {"Settings", theme.SettingsIcon()}} {
+	}{{"Create", icon("create")}, {"Queue", icon("queue")}, {"Gallery", icon("gallery")}, {"Train", icon("train")}, {"Models", icon("models")}, {"Settings", theme.SettingsIcon()}} {
 		w.rail = append(w.rail, newNavItem(&w.keys, n.name, n.icon, func() { w.show(i) }))
 	}
-	top := stack(tight, w.rail[pageCreate], w.rail[pageQueue], w.rail[pageGallery], w.rail[pageTrain])
+	top := stack(tight, w.rail[pageCreate], w.rail[pageQueue], w.rail[pageGallery], w.rail[pageTrain], w.rail[pageModels])
 	rail := container.NewBorder(top, w.rail[pageSettings], nil, nil)
 	w.SetContent(padded(tight, container.NewBorder(nil, nil, container.New(&insets{right: tight}, rail), nil, container.NewStack(w.pages...))))
 	w.SetMainMenu(w.menu())
@@ -174,6 +177,8 @@ func (w *Window) show(page int) {
 		w.Canvas().Focus(w.gallery.search)
 	case pageTrain:
 		w.train.offer()
+	case pageModels:
+		w.library.read()
 	}
 }
 
@@ -206,7 +211,8 @@ func (w *Window) menu() *fyne.MainMenu {
 			item("Queue", fyne.Key2, func() { w.show(pageQueue) }),
 			item("Gallery", fyne.Key3, func() { w.show(pageGallery) }),
 			item("Train", fyne.Key4, func() { w.show(pageTrain) }),
-			item("Settings", fyne.Key5, func() { w.show(pageSettings) })))
+			item("Models", fyne.Key5, func() { w.show(pageModels) }),
+			item("Settings", fyne.Key6, func() { w.show(pageSettings) })))
 }
 
 // escape stops what the page in view is doing.
@@ -230,6 +236,11 @@ func (w *Window) dropped(uris []fyne.URI) {
 	for _, u := range uris {
 		path := u.Path()
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			if _, err := os.Stat(filepath.Join(path, "model_index.json")); err == nil {
+				w.show(pageModels)
+				w.library.add(path)
+				return
+			}
 			w.train.folder.SetText(path)
 			w.show(pageTrain)
 			return
@@ -239,9 +250,14 @@ func (w *Window) dropped(uris []fyne.URI) {
 			w.restore(path)
 			return
 		}
+		if isModelName(path) {
+			w.show(pageModels)
+			w.library.add(path)
+			return
+		}
 	}
 	if len(uris) > 0 {
-		w.create.notice.fail("drop a picture here to use its settings or to begin from it, or a folder of pictures to train on")
+		w.create.notice.fail("drop a picture here to use its settings or to begin from it, a folder of pictures to train on, or a model")
 		w.show(pageCreate)
 	}
 }

@@ -201,7 +201,7 @@ func TestKeyboard(t *testing.T) {
 		}
 		t.Fatalf("no menu item has Ctrl+%s", key)
 	}
-	for i, key := range []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4, fyne.Key5} {
+	for i, key := range []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4, fyne.Key5, fyne.Key6} {
 		press(key)
 		if w.page != i || !w.pages[i].Visible() {
 			t.Errorf("Ctrl+%s must show page %d", key, i)

@@ -15,7 +15,10 @@ func sentence(s string) string {
 	if s == "" {
 		return s
 	}
-	s = sentenceStart(s)
+	// A file's name stays as it is written.
+	if word, _, _ := strings.Cut(s, " "); !strings.ContainsAny(word, "./_") {
+		s = sentenceStart(s)
+	}
 	if !strings.ContainsAny(s[len(s)-1:], ".!?…") {
 		s += "."
 	}
