@@ -6,6 +6,7 @@ TOOLS   := gcc libc6-dev pkg-config
 ONEDNN  := libdnnl-dev
 WINDOW  := libgl-dev libxcursor-dev libxrandr-dev libxinerama-dev libxi-dev libxxf86vm-dev
 FONT    := fonts-noto-color-emoji
+DISPLAY_TEST := xvfb xdotool openbox xclip libgl1-mesa-dri
 PICTURE := out/first.png
 
 # Without oneDNN the program is built all the same, and computes slowly; without
@@ -79,5 +80,6 @@ setup: setup-headless
 setup-test: setup-headless
 	$(call install,$(WINDOW),the window is not tested)
 	$(call install,$(FONT),what draws postcards is not tested)
+	$(call install,$(DISPLAY_TEST),the program is not driven with mouse and keys)
 
 comma := ,

@@ -51,7 +51,7 @@ func newAlbumPane(w *Window, changed func()) *albumPane {
 	p.grid.walked = func(i int) { p.choose(p.list[i]) }
 	p.grid.opened = func() { w.Canvas().Focus(p.caption) }
 	p.grid.typed = func(fyne.KeyName) {}
-	p.filter = newButton(k, "Only those that need something", theme.WarningIcon(), func() {
+	p.filter = newButton(k, "Needs something", theme.WarningIcon(), func() {
 		p.wanting = !p.wanting
 		p.arrange()
 	}).quiet()
@@ -63,7 +63,7 @@ func newAlbumPane(w *Window, changed func()) *albumPane {
 	p.editor = container.New(&insets{top: gap}, fixedSize(0, 150, newPanel(colorStage, gap,
 		beside(fixedSize(128, 0, p.view), container.NewBorder(stack(2, p.name, p.note), nil, nil, nil, container.New(&insets{top: tight}, p.caption)), nil))))
 	p.editor.Hide()
-	p.content = container.NewBorder(nil, p.editor, nil, nil, container.NewBorder(container.New(&insets{bottom: tight}, row(0, p.filter)), nil, nil, nil, p.grid))
+	p.content = container.NewBorder(nil, p.editor, nil, nil, p.grid)
 	return p
 }
 
@@ -128,7 +128,7 @@ func (p *albumPane) arrange() {
 			p.list = append(p.list, i)
 		}
 	}
-	p.filter.Text = "Only those that need something"
+	p.filter.Text = "Needs something"
 	if p.wanting {
 		p.filter.Text = "All pictures"
 	}

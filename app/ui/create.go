@@ -374,6 +374,7 @@ func (p *createPage) endComparing() {
 func (p *createPage) refresh() {
 	q := p.win.jobs
 	runs, pins := q.running != nil, p.shown != nil && (q.running == nil || p.pinned)
+	show(p.bar, runs)
 	show(p.stop, runs)
 	show(p.skip, runs && (q.running.Count > 1))
 	show(p.watch, runs && p.pinned)

@@ -5,6 +5,8 @@ package ui
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -186,7 +188,7 @@ func (f *form) request() (r Request, count int, err error) {
 
 // restore sets the form as a recipe says and returns what it could not match.
 func (f *form) restore(r gallery.Recipe) (unmatched []string) {
-	if i := indexFold(modelNames(f.models), r.Model); i >= 0 {
+	if i := f.find(r.Model); i >= 0 {
 		f.model.SetSelectedIndex(i)
 	} else if r.Model != "" {
 		unmatched = append(unmatched, "model "+r.Model)
@@ -217,6 +219,13 @@ func (f *form) restore(r gallery.Recipe) (unmatched []string) {
 		f.setLock(true)
 	}
 	return unmatched
+}
+
+// find is where the models have one that recipes call name; -1 if nowhere.
+func (f *form) find(name string) int {
+	return slices.IndexFunc(f.models, func(m Model) bool {
+		return strings.EqualFold(m.Name, name) || m.ID == name || name != "" && strings.EqualFold(strings.TrimSuffix(filepath.Base(m.ID), filepath.Ext(m.ID)), name)
+	})
 }
 
 // style is the form as a style keeps it.

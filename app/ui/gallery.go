@@ -269,6 +269,9 @@ func (p *galleryPage) choose(o *opened) {
 	}
 	p.facts.Objects = nil
 	for _, f := range facts(o) {
+		if f.Key == "Model" {
+			f.Value = p.win.modelName(f.Value)
+		}
 		p.facts.Add(beside(fixedSize(factName, 0, caption(f.Key)), newText(f.Value, theme.ColorNameForeground, theme.SizeNameCaptionText).short(), nil))
 	}
 	p.facts.Refresh()

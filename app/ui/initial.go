@@ -44,7 +44,7 @@ func newInitial(p *createPage) *initial {
 	if _, paste := pictureClipboard(); paste != nil {
 		buttons = append(buttons, newButton(k, "Paste", theme.ContentPasteIcon(), in.paste))
 	}
-	in.invite = stack(tight, caption("Begin from a picture: drop one here, or"), row(tight, buttons...))
+	in.invite = beside(fixedSize(numberLabel, 0, middle(caption("Begin from"))), row(tight, buttons...), nil)
 	tools := []fyne.CanvasObject{newButton(k, "Remove", theme.CancelIcon(), in.remove)}
 	if f.Mask {
 		tools = append([]fyne.CanvasObject{newButton(k, "Mark a part…", theme.DocumentCreateIcon(), in.paint)}, tools...)

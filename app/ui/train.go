@@ -131,7 +131,7 @@ func newTrainPage(w *Window) *trainPage {
 	p.tabs[1] = newButton(k, "Progress", icon("train"), func() { p.tab(1) })
 	noPictures := emptyState(icon("gallery"), "Choose a folder of pictures", "They are shown here with their captions, which you can edit")
 	p.noPictures = noPictures
-	main := container.NewBorder(container.New(&insets{bottom: gap}, row(tight, p.tabs[0], p.tabs[1])), nil, nil, nil,
+	main := container.NewBorder(container.New(&insets{bottom: gap}, beside(row(tight, p.tabs[0], p.tabs[1]), container.NewStack(), p.album.filter)), nil, nil, nil,
 		container.NewStack(container.NewStack(noPictures, p.album.content), p.monitor))
 	p.content = sidebar(controls, main)
 	p.tab(0)
@@ -144,6 +144,7 @@ func (p *trainPage) tab(i int) {
 	p.shownTab = i
 	show(p.monitor, i == 1)
 	show(p.album.content, i == 0 && len(p.album.all) > 0)
+	show(p.album.filter, i == 0 && len(p.album.all) > 0)
 	show(p.noPictures, i == 0 && len(p.album.all) == 0)
 	for n, b := range p.tabs {
 		b.Importance = widget.LowImportance
