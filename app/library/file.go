@@ -22,6 +22,7 @@ func (o Options) openFile(path string, dev *gpu.Device, dtype gpu.DType) (*Model
 	}
 	defer f.Close()
 	t := look(f)
+	t.readYAML(path)
 	if err := t.model(); err != nil {
 		return nil, err
 	}
@@ -93,8 +94,16 @@ func ldmSource(f nn.Source, prefix string, model any, name func(string) string) 
 		func(key string) nn.Place { return nn.Place{Name: prefix + name(key)} },
 		func(name string) bool {
 			rest, ok := strings.CutPrefix(name, prefix)
-			return ok && !strings.HasPrefix(rest, "loss.") && !strings.HasPrefix(rest, "model_ema.")
+			top, _, _ := strings.Cut(rest, ".")
+			return ok && ldmParts[top]
 		})
+}
+
+// ldmParts are the first words of the names of a U-Net's and an autoencoder's
+// tensors; what else a file holds belongs to its training.
+var ldmParts = map[string]bool{
+	"input_blocks": true, "middle_block": true, "output_blocks": true, "out": true, "time_embed": true, "label_emb": true,
+	"encoder": true, "decoder": true, "quant_conv": true, "post_quant_conv": true,
 }
 
 // textSource views the first text encoder. What else stands beside it (the other

@@ -55,6 +55,7 @@ func Identify(path string) Info {
 
 func (i *Info) identifyFile(f Tensors) {
 	t := look(f)
+	t.readYAML(i.Path)
 	i.Kind, i.Family, i.What = t.kind, t.family, t.words()
 	i.Prediction, i.Inpaints = t.prediction, t.channels == 9
 	i.Err = t.usable()

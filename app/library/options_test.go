@@ -35,6 +35,9 @@ func vaeFile(t *testing.T, path, prefix string) {
 			entries = append(entries, safetensors.Entry{Name: prefix + rest, DType: v.DType, Shape: v.Shape, Data: data})
 		}
 	}
+	for _, name := range []string{"global_step", "model_ema.decay"} { // of its training
+		entries = append(entries, safetensors.Entry{Name: name, DType: safetensors.F32, Shape: []int{}, Data: make([]byte, 4)})
+	}
 	if err := safetensors.Write(path, entries, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -182,6 +185,29 @@ func TestGlobalStep(t *testing.T) {
 		}
 		if got, _ := prediction(f, traits{family: SD2, channels: 4}, nil); got != want {
 			t.Errorf("%v steps: %s, want %s", steps, got, want)
+		}
+	}
+}
+
+// Settings beside a model of Stable Diffusion 2 say what it predicts.
+func TestYAML(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	writeHeader(t, path, fullSize(t, SD2, 4), nil)
+	for yaml, want := range map[string]string{
+		"": scheduler.PredictVelocity, // none
+		"model:\n  params:\n    parameterization: \"v\"\n    unet_config:\n": scheduler.PredictVelocity,
+		"model:\n  params:\n    unet_config:\n":                              scheduler.PredictEpsilon,
+		"theme: dark\n":                                                      scheduler.PredictVelocity, // another program's
+	} {
+		beside := strings.TrimSuffix(path, ".safetensors") + ".yaml"
+		os.Remove(beside)
+		if yaml != "" {
+			if err := os.WriteFile(beside, []byte(yaml), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := Identify(path).Prediction; got != want {
+			t.Errorf("%q: %s, want %s", yaml, got, want)
 		}
 	}
 }

@@ -1,8 +1,11 @@
 package library
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -175,6 +178,23 @@ func prediction(f nn.Source, t traits, meta map[string]string) (kind string, zer
 		return scheduler.PredictVelocity, zeroSNR
 	}
 	return scheduler.PredictEpsilon, zeroSNR
+}
+
+// parameterization is the line of a model's .yaml that says what it predicts.
+var parameterization = regexp.MustCompile(`(?m)^\s*parameterization:\s*["']?(\w+)`)
+
+// readYAML heeds the settings that stand beside the model file at path under its
+// name with the ending .yaml, as those of Stable Diffusion 2 were distributed: with
+// it a model predicts ε unless it says v.
+func (t *traits) readYAML(path string) {
+	data, err := os.ReadFile(strings.TrimSuffix(path, weightsExt(path)) + ".yaml")
+	if err != nil || t.kind != KindModel || !bytes.Contains(data, []byte("unet_config")) {
+		return
+	}
+	t.prediction = scheduler.PredictEpsilon
+	if m := parameterization.FindSubmatch(data); m != nil && string(m[1]) == "v" {
+		t.prediction = scheduler.PredictVelocity
+	}
 }
 
 // words describe the file in a line.
