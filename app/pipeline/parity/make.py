@@ -1,5 +1,5 @@
 """A full-size Stable Diffusion model with seeded random weights in fp16, as a
-diffusers folder, and what diffusers computes with it in float32: text
+diffusers folder and as one file, and what diffusers computes with it in float32: text
 embeddings, one call of the U-Net and pictures. TestFullSize compares.
 
     python make.py sd15|sd21|sdxl DIR [--tiny] [--sweep]
@@ -11,6 +11,7 @@ import argparse
 import gzip
 import json
 import pathlib
+import sys
 
 import diffusers
 import torch
@@ -18,6 +19,9 @@ import transformers
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "library" / "testdata"))
+from ldm_names import ldm_unet, ldm_vae, open_clip
 
 PROMPT = "a photograph of an astronaut riding a horse, golden hour"
 NEGATIVE = "blurry, low quality"
@@ -201,6 +205,18 @@ if args.sweep:
 
 pipe.scheduler = ddim
 pipe.to(torch.float16).save_pretrained(args.dir)
+names = ldm_unet(dict(pipe.unet.state_dict()), pipe.unet.config) | ldm_vae(pipe.vae.state_dict(), 4)
+prefix = "conditioner.embedders.0.transformer.text_model." if ARCH == "sdxl" else "cond_stage_model.transformer.text_model."
+text = pipe.text_encoder.state_dict()
+if ARCH == "sd21":  # the original has one layer more, and leaves it out
+    names |= open_clip(text, "cond_stage_model.model.")
+    names |= {k.replace("resblocks.0.", "resblocks.23."): v for k, v in names.items() if "resblocks.0." in k}
+else:
+    names |= {prefix + k.removeprefix("text_model."): v for k, v in text.items()}
+if ARCH == "sdxl":
+    names |= open_clip(pipe.text_encoder_2.state_dict(), "conditioner.embedders.1.model.")
+if not TINY:  # a file has no config: its widths say what it is
+    save_file({k: v.half().contiguous().clone() for k, v in names.items()}, args.dir / "model.safetensors")
 golden = {k: v.float().contiguous() for k, v in golden.items()}
 versions = dict(torch=torch.__version__, diffusers=diffusers.__version__, transformers=transformers.__version__)
 save_file(golden, args.dir / "golden.safetensors", metadata=versions)
