@@ -97,7 +97,7 @@ func newDesk(t *testing.T) *desk {
 }
 
 func (d *desk) env() []string {
-	env := append(os.Environ(), "DISPLAY="+d.display, "WAYLAND_DISPLAY=", "HOME="+d.home, "LANG=C.UTF-8", "LC_ALL=", "LANGUAGE=")
+	env := append(os.Environ(), "DISPLAY="+d.display, "WAYLAND_DISPLAY=", "HOME="+d.home, "LANG=C.UTF-8", "LC_ALL=", "LANGUAGE=", "LATENT_WATCH="+d.path("stalls"))
 	for name, dir := range map[string]string{"CONFIG": "config", "DATA": "data", "STATE": "state", "CACHE": "cache"} {
 		env = append(env, "XDG_"+name+"_HOME="+filepath.Join(d.home, dir))
 	}

@@ -158,6 +158,9 @@ func TestPath(t *testing.T) {
 	d.key("ctrl+p")
 	d.until("what waited is painted", 3*time.Minute, func() bool { return len(d.pictures()) == 4 && len(d.jobs()) == 0 })
 	d.whole()
+	if data, err := os.ReadFile(d.path("stalls")); err == nil {
+		t.Logf("the window stood still (time, milliseconds):\n%s", data)
+	}
 	if s := d.stderr.String(); strings.Contains(s, "panic") || strings.Contains(s, "locale") {
 		t.Errorf("the program said: %s", s)
 	}

@@ -109,7 +109,7 @@ func ofFamily(f library.Family) Model {
 
 // Library lists the built-in model and what is in folder, used or not.
 func (l *Latent) Library(folder string) []ModelFile {
-	out := []ModelFile{{ID: pipeline.Builtin, Name: "Postcard (built in)", What: "latent diffusion of its own kind, in the program itself"}}
+	out := []ModelFile{{ID: pipeline.Builtin, Name: "Postcard (built in)", What: "a model in the program itself, always there"}}
 	for _, i := range library.List(folder) {
 		f := ModelFile{Path: i.Path, Name: i.Name, What: i.What, Size: i.Size}
 		if i.Kind == library.KindModel {

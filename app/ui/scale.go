@@ -25,11 +25,13 @@ func scaleTo(img image.Image, w, h int, quick bool) *image.RGBA {
 	if b.Dx() == w && b.Dy() == h {
 		return asRGBA(img)
 	}
+	if quick {
+		out := image.NewRGBA(image.Rect(0, 0, max(w, 1), max(h, 1)))
+		xdraw.ApproxBiLinear.Scale(out, out.Rect, asRGBA(img), asRGBA(img).Rect, xdraw.Src, nil)
+		return out
+	}
 	filter := imaging.Lanczos
-	switch {
-	case quick:
-		filter = imaging.Linear
-	case w > b.Dx():
+	if w > b.Dx() {
 		filter = imaging.CatmullRom // Lanczos rings around the edges of a picture that grows
 	}
 	// imaging crashes on broken paletted pictures: give it only what draw copied.

@@ -62,7 +62,7 @@ func newSettingsPage(w *Window) *settingsPage {
 		field("Appearance", "Colours of the window", pick(themes, []string{"Dark", "Light", "As the desktop"}, &s.Theme, w.applyTheme)),
 		field("Device", "What the model runs on", pick(w.engine.Devices(), w.engine.Devices(), &s.Device, nothing)),
 		field("Precision", "bf16 is faster, f32 more exact", pick(precisions, []string{"Automatic", "bf16", "f32"}, &s.Precision, nothing)),
-		field("Previews", "While a picture is made; each costs some time", pick(previewWishes, []string{"Ten a picture", "At each step", "None"}, &s.Previews, nothing)),
+		field("Previews", "Each costs some time", pick(previewWishes, []string{"Ten a picture", "At each step", "None"}, &s.Previews, nothing)),
 		field("Pictures folder", "Where finished pictures go", folder(&s.Output, func() { w.gallery.changed() })),
 		field("Models folder", "Where trained models go", folder(&s.Models, w.readModels)),
 		caption("Kept in "+w.places.settings),

@@ -5,6 +5,7 @@ package ui
 import (
 	"image"
 	"image/color"
+	"slices"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -43,13 +44,19 @@ func newStrip[T comparable](picked func(T)) *strip[T] {
 	return s
 }
 
-// add puts a picture in front. thumb is at most thumbPixels on a side.
+// add puts a picture in front. thumb is at most thumbPixels on a side. A full
+// strip uses its last tile again: Fyne remembers each for a minute.
 func (s *strip[T]) add(thumb image.Image, value T) {
-	t := newTile(stripSide)
+	var t *tile
+	if n := len(s.items); n == stripLength {
+		t = s.items[n-1].tile
+		s.items = s.items[:n-1]
+	} else {
+		t = newTile(stripSide)
+	}
 	t.tapped = func() { s.mark(t); s.picked(value) }
 	t.show(thumb)
-	s.items = append([]stripItem[T]{{t, value}}, s.items...)
-	s.items = s.items[:min(len(s.items), stripLength)]
+	s.items = slices.Insert(s.items, 0, stripItem[T]{t, value})
 	s.box.Objects = s.box.Objects[:0]
 	for _, it := range s.items {
 		s.box.Objects = append(s.box.Objects, it.tile)

@@ -32,6 +32,9 @@ func Run(e ui.Engine) error {
 	if err != nil {
 		return err
 	}
+	if path := os.Getenv("LATENT_WATCH"); path != "" {
+		a.Lifecycle().SetOnStarted(func() { go watch(path) })
+	}
 	w.ShowAndRun()
 	return nil
 }
