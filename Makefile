@@ -16,7 +16,7 @@ nodnnl   = $(shell echo '\#include <dnnl.h>' | gcc -E - >/dev/null 2>&1 || echo 
 nowindow = $(shell pkg-config --exists gl xcursor xrandr xinerama xi xxf86vm || echo headless)
 tags     = -tags "$(strip $(1) $(nodnnl))"
 
-.PHONY: build run test headless bench train-postcard setup setup-headless setup-test clean
+.PHONY: build package run test headless bench train-postcard setup setup-headless setup-test clean
 
 build: setup
 	$(GO) build $(call tags) -o bin/latent ./app
@@ -49,6 +49,21 @@ train-postcard: headless
 	$(call install,$(FONT))
 	bin/latent-headless train assets/postcard/recipe.toml $(if $(wildcard out/postcard/.train),--resume)
 	cd out/postcard && cp -r model_index.json tokenizer text_encoder unet vae scheduler $(CURDIR)/assets/model/
+
+# A tarball to unpack into /usr/local or ~/.local: program, icon, desktop entry and
+# MIME type.
+VERSION = $(shell sed -n 's/^Version = "\(.*\)"/\1/p' FyneApp.toml)
+NAME    = latent-$(VERSION)-linux-$(shell $(GO) env GOARCH)
+
+package: setup
+	rm -rf out/package && mkdir -p out/package/$(NAME)/bin
+	$(GO) build $(call tags) -ldflags="-s -w" -o out/package/$(NAME)/bin/latent ./app
+	install -Dm644 assets/icon.png out/package/$(NAME)/share/icons/hicolor/512x512/apps/app.latent.Latent.png
+	install -Dm644 assets/latent.desktop out/package/$(NAME)/share/applications/app.latent.Latent.desktop
+	install -Dm644 assets/latent-mime.xml out/package/$(NAME)/share/mime/packages/app.latent.Latent.xml
+	install -Dm644 LICENSE out/package/$(NAME)/share/doc/latent/LICENSE
+	tar -C out/package --owner=0 --group=0 --sort=name -czf out/$(NAME).tar.gz $(NAME)
+	@echo "The package is out/$(NAME).tar.gz; unpack it with: tar --strip-components=1 -C ~/.local -xzf out/$(NAME).tar.gz"
 
 clean:
 	rm -rf bin

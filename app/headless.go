@@ -8,7 +8,7 @@ import (
 )
 
 // openWindow says that this program has no window.
-func openWindow() int {
+func openWindow([]string) int {
 	fmt.Fprintln(os.Stderr, "latent: this build has no window; see latent help")
 	return 1
 }

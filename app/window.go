@@ -11,11 +11,12 @@ import (
 	_ "latent/app/ui/locale"
 )
 
-// openWindow shows the window until it is closed.
-func openWindow() int {
+// openWindow shows the window until it is closed. files are taken as if they were
+// dropped on it.
+func openWindow(files []string) int {
 	engine := ui.NewEngine()
 	defer engine.Close()
-	if err := desktop.Run(engine); err != nil {
+	if err := desktop.Run(engine, files); err != nil {
 		fmt.Fprintln(os.Stderr, "latent:", err)
 		return 1
 	}

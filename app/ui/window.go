@@ -262,6 +262,15 @@ func (w *Window) dropped(uris []fyne.URI) {
 	}
 }
 
+// Open takes files and folders as if they were dropped on the window.
+func (w *Window) Open(paths []string) {
+	var uris []fyne.URI
+	for _, p := range paths {
+		uris = append(uris, storage.NewFileURI(p))
+	}
+	w.dropped(uris)
+}
+
 // restore uses the settings that a picture carries. One that carries none is a
 // picture to begin from.
 func (w *Window) restore(path string) {

@@ -19,9 +19,9 @@ import (
 // Version is the program's, as FyneApp.toml has it.
 const Version = "0.1.0"
 
-// Run opens the window and returns when it is closed. It must be called on the
-// main goroutine.
-func Run(e ui.Engine) error {
+// Run opens the window, with files as if they were dropped on it, and returns when
+// it is closed. It must be called on the main goroutine.
+func Run(e ui.Engine, files []string) error {
 	if runtime.GOOS == "linux" && os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
 		return errors.New("there is no display to open a window on: use a subcommand, such as latent generate")
 	}
@@ -34,6 +34,9 @@ func Run(e ui.Engine) error {
 	}
 	if path := os.Getenv("LATENT_WATCH"); path != "" {
 		a.Lifecycle().SetOnStarted(func() { go watch(path) })
+	}
+	if len(files) > 0 {
+		w.Open(files)
 	}
 	w.ShowAndRun()
 	return nil
