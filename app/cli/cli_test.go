@@ -25,7 +25,14 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		os.Exit(Run(os.Args[1:]))
 	}
+	// Hashes of the tests' models stay out of the user's cache.
+	cache, err := os.MkdirTemp("", "latent-cache-*")
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv("XDG_CACHE_HOME", cache)
 	code := m.Run()
+	os.RemoveAll(cache)
 	if shared.dir != "" {
 		os.RemoveAll(shared.dir)
 	}

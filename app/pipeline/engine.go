@@ -262,7 +262,7 @@ func (w *worker) openTiny(path string, m *library.Model) (*vae.Tiny, error) {
 	if found := FindTiny(path, m.Family); found != "" {
 		path = found
 	} else if info, err := os.Stat(path); err == nil && info.IsDir() {
-		if _, err := os.Stat(filepath.Join(path, tinyWeights)); err != nil {
+		if _, err := os.Stat(filepath.Join(path, vaeWeights)); err != nil {
 			return nil, nil
 		}
 	}

@@ -245,6 +245,31 @@ func TestModelsAreKeptAndReopened(t *testing.T) {
 	}
 }
 
+func TestAnotherAutoencoder(t *testing.T) {
+	e, dir, other := start(t), tinyModel(t, 1), tinyModel(t, 2)
+	plain := paint(t, e, dir, request())[0]
+	req := request()
+	req.VAE = filepath.Join(other, "vae")
+	got := paint(t, e, dir, req)[0]
+	if cmp.Equal(plain.Image.Pix, got.Image.Pix) {
+		t.Error("another autoencoder paints the same picture")
+	}
+	if r := got.Recipe; r.VAE != "vae" || len(r.VAEHash) != 10 || len(r.ModelHash) != 10 || r.ModelHash != plain.Recipe.ModelHash || plain.Recipe.VAE != "" {
+		t.Errorf("recipe %+v", r)
+	}
+	if !cmp.Equal(plain, paint(t, e, dir, request())[0]) {
+		t.Error("the model's own autoencoder is not back")
+	}
+	req.VAE = filepath.Join(other, "none")
+	if _, err := e.Generate(t.Context(), dir, req, nil); err == nil || !strings.Contains(err.Error(), "autoencoder") {
+		t.Errorf("no autoencoder: %v", err)
+	}
+	req.VAE = other
+	if _, err := e.Generate(t.Context(), Builtin, req, nil); err == nil {
+		t.Error("the built-in model takes another autoencoder")
+	}
+}
+
 func TestNativeSize(t *testing.T) {
 	e, dir := start(t), tinyModel(t, 1)
 	w, h, err := e.Open(t.Context(), dir)

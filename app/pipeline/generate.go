@@ -74,8 +74,8 @@ type generation struct {
 	moments, masked *gpu.Tensor // of the canvas [1,h,w,2C]; masked for a U-Net that inpaints
 	mask            *gpu.Tensor // [1,h,w,1], 1 where the canvas is painted
 
-	loras []gallery.Pair // names and hashes
-	sum   func() string  // short hash of the model's file
+	loras  []gallery.Pair             // names and hashes
+	hashes func() (model, vae string) // of the files
 
 	k     int // picture under way
 	start time.Time
@@ -109,8 +109,8 @@ func newGeneration(m *library.Model, req Request, progress func(Progress)) (*gen
 		}
 		g.passes = append(g.passes, &pass{index: 1, stage: StageHires, width: h.Width, height: h.Height, steps: second, first: len(steps)})
 	}
-	g.sum = sync.OnceValue(g.hash)
-	go g.sum() // gigabytes take seconds, the first time
+	g.hashes = sync.OnceValues(g.hash)
+	go g.hashes() // gigabytes take seconds, the first time
 	g.cond, err = g.newConditions()
 	return g, err
 }
@@ -195,7 +195,8 @@ func (g *generation) paint(ctx context.Context, k int) (out Picture, err error) 
 		out.Image, err = g.decode(x)
 		return nil
 	})
-	out.Rescued, out.Recipe.ModelHash = g.born(), g.sum()
+	out.Rescued = g.born()
+	out.Recipe.ModelHash, out.Recipe.VAEHash = g.hashes()
 	if err == nil && g.canvas != nil {
 		out.Image = g.canvas.finish(out.Image)
 	}

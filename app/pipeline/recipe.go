@@ -60,12 +60,23 @@ func (g *generation) recipe(r Request) gallery.Recipe {
 // upscalerLabels are AUTOMATIC1111's names of Upscalers.
 var upscalerLabels = map[string]string{"lanczos": "Lanczos", "latent": "Latent"}
 
-// hash is the short hash of the model's file; empty where there is none, or it
-// cannot be read any more: the picture is worth more.
-func (g *generation) hash() string {
-	sum, err := g.Hash()
-	if err != nil {
-		return ""
+// vaeWeights is the file in a folder that diffusers saved.
+const vaeWeights = "diffusion_pytorch_model.safetensors"
+
+// hash gives the short hashes of the model's file and of the autoencoder's;
+// empty where there is none, or it cannot be read any more: the picture is worth
+// more.
+func (g *generation) hash() (model, vae string) {
+	if sum, err := g.Hash(); err == nil {
+		model = library.ShortHash(sum)
 	}
-	return library.ShortHash(sum)
+	if g.req.VAE == "" {
+		return model, ""
+	}
+	for _, file := range []string{filepath.Join(g.req.VAE, "vae", vaeWeights), filepath.Join(g.req.VAE, vaeWeights), g.req.VAE} {
+		if sum, err := library.Hash(file); err == nil {
+			return model, library.ShortHash(sum)
+		}
+	}
+	return model, ""
 }

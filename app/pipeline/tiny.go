@@ -24,7 +24,7 @@ func FindTiny(folder string, family library.Family) string {
 		return ""
 	}
 	for _, dir := range []string{folder, filepath.Join(folder, "vae_approx")} {
-		for _, file := range []string{name + "_decoder.safetensors", filepath.Join(name, tinyWeights), name + ".safetensors"} {
+		for _, file := range []string{name + "_decoder.safetensors", filepath.Join(name, vaeWeights), name + ".safetensors"} {
 			if info, err := os.Stat(filepath.Join(dir, file)); err == nil && info.Mode().IsRegular() {
 				return filepath.Join(dir, file)
 			}
@@ -32,8 +32,6 @@ func FindTiny(folder string, family library.Family) string {
 	}
 	return ""
 }
-
-const tinyWeights = "diffusion_pytorch_model.safetensors"
 
 // OpenTiny reads TAESD from a file, or from a folder as diffusers saves it.
 func OpenTiny(path string, dev *gpu.Device, dtype gpu.DType) (*vae.Tiny, error) {
@@ -47,7 +45,7 @@ func OpenTiny(path string, dev *gpu.Device, dtype gpu.DType) (*vae.Tiny, error) 
 func openTiny(path string, dev *gpu.Device, dtype gpu.DType) (*vae.Tiny, error) {
 	folder := filepath.Dir(path)
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		folder, path = path, filepath.Join(path, tinyWeights)
+		folder, path = path, filepath.Join(path, vaeWeights)
 	}
 	f, err := safetensors.Open(path)
 	if inner := errors.Unwrap(err); inner != nil {
@@ -60,7 +58,7 @@ func openTiny(path string, dev *gpu.Device, dtype gpu.DType) (*vae.Tiny, error) 
 	if err != nil {
 		return nil, err
 	}
-	if filepath.Base(path) == tinyWeights {
+	if filepath.Base(path) == vaeWeights {
 		data, err := os.ReadFile(filepath.Join(folder, "config.json"))
 		if err != nil {
 			return nil, err
