@@ -137,3 +137,32 @@ func TestWaysEqualDiffusers(t *testing.T) {
 		}
 	})
 }
+
+// In bfloat16 the host's picture is near that of float32.
+func TestBFloat16OnTheHost(t *testing.T) {
+	dev, err := gpu.Open("host")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer dev.Close()
+	for _, way := range []string{"", "inpaint", "xl"} {
+		var pix [2][]uint8
+		for i, dtype := range []gpu.DType{gpu.Float32, gpu.BFloat16} {
+			out, err := Generate(t.Context(), openWay(t, dev, dtype, way), goldenRequest, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pix[i] = out[0].Image.Pix
+		}
+		var sum float64
+		for i, v := range pix[0] {
+			d := float64(v) - float64(pix[1][i])
+			sum += d * d
+		}
+		psnr := 10 * math.Log10(255*255*float64(len(pix[0]))/sum)
+		t.Logf("%q: PSNR %.1f dB", way, psnr)
+		if !(psnr >= 30) {
+			t.Errorf("%q: PSNR %.1f dB against float32, want 30", way, psnr)
+		}
+	}
+}
