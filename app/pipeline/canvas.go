@@ -35,20 +35,26 @@ func newCanvas(r Request) *canvas {
 	if r.OnlyMasked {
 		b := r.Init.Bounds()
 		c.whole = pictures.Fill(r.Init, b.Dx(), b.Dy())
-		mask := gray(pictures.Fill(r.Mask, b.Dx(), b.Dy()))
+		mask := scaleMask(r.Mask, b.Dx(), b.Dy())
 		c.wholeSoft = blur(mask, r.MaskBlur)
 		c.part = around(mask, r.MaskPadding, w, h)
 		c.init = imaging.Resize(imaging.Crop(c.whole, c.part), w, h, imaging.Lanczos)
 		c.soft = gray(imaging.Resize(imaging.Crop(c.wholeSoft, c.part), w, h, imaging.Linear))
 	} else {
 		c.init = pictures.Fill(r.Init, w, h)
-		c.soft = blur(gray(pictures.Fill(r.Mask, w, h)), r.MaskBlur)
+		c.soft = blur(scaleMask(r.Mask, w, h), r.MaskBlur)
 	}
 	c.hard = make([]bool, w*h)
 	for i, v := range c.soft.Pix {
 		c.hard[i] = v >= 128
 	}
 	return c
+}
+
+// scaleMask is pictures.Fill with a filter that makes no ripples: black stays
+// black.
+func scaleMask(mask image.Image, w, h int) *image.Gray {
+	return gray(imaging.Fill(mask, w, h, imaging.Center, imaging.Linear))
 }
 
 // gray is the luminance of a mask; what is transparent is black.

@@ -214,6 +214,21 @@ func TestMaskKeepsPixels(t *testing.T) {
 	}
 }
 
+// A mask of another size keeps what it keeps: scaling makes no ripples.
+func TestScaledMask(t *testing.T) {
+	hole := image.Rect(16, 8, 40, 24)
+	for _, scale := range []int{1, 2, 3} {
+		big := image.Rectangle{hole.Min.Mul(scale), hole.Max.Mul(scale)}
+		c := newCanvas(Request{Width: 64, Height: 32, Init: smooth(64, 32), Mask: spot(64*scale, 32*scale, big)})
+		for i, v := range c.soft.Pix {
+			at := image.Pt(i%64, i/64)
+			if !at.In(hole.Inset(-1)) && v != 0 || at.In(hole.Inset(1)) && v != 255 || c.hard[i] != at.In(hole) {
+				t.Fatalf("scaled by 1/%d the mask is %d at %v", scale, v, at)
+			}
+		}
+	}
+}
+
 func TestStrengthDecidesTheSteps(t *testing.T) {
 	e, dir := start(t), tinyModel(t, 1)
 	for _, strength := range []float64{0.1, 0.5, 1} {
