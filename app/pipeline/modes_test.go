@@ -4,18 +4,12 @@ import (
 	"image"
 	"image/color"
 	"math"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"latent/app/library"
 	"latent/gpu"
-	"latent/gpu/nn"
-	"latent/gpu/nn/golden"
-	"latent/gpu/safetensors"
-	"latent/scheduler"
 )
 
 // smooth is a picture to begin at, spot a mask with a hole.
@@ -71,111 +65,6 @@ func TestBatchMembersEqualSinglesInAllModes(t *testing.T) {
 			}
 		})
 	}
-}
-
-// In each mode a picture that is stopped after any step and gone on with, over a
-// file and in another engine, comes out the same.
-func TestResumedPictureIsTheSame(t *testing.T) {
-	e, dir := start(t), tinyModel(t, 1)
-	for name, change := range modes {
-		t.Run(name, func(t *testing.T) {
-			req := request()
-			req.Sampler = "ddpm"
-			change(&req)
-			var states []*State
-			whole, err := e.Generate(t.Context(), dir, req, func(p Progress) {
-				if p.State != nil {
-					states = append(states, p.State())
-				}
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			other := start(t)
-			for i, s := range states {
-				path := filepath.Join(t.TempDir(), "half.safetensors")
-				if err := WriteState(path, s); err != nil {
-					t.Fatal(err)
-				}
-				resumed := req
-				if resumed.Resume, err = ReadState(path); err != nil {
-					t.Fatal(err)
-				}
-				steps := 0
-				out, err := other.Generate(t.Context(), dir, resumed, func(p Progress) {
-					if p.State != nil {
-						steps++
-					}
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(whole, out); diff != "" {
-					t.Errorf("gone on after %d steps the picture differs: %s", i+1, diff)
-				}
-				if want := len(states) - i - 1; steps != want {
-					t.Errorf("gone on after %d steps it takes %d, want %d", i+1, steps, want)
-				}
-			}
-			req.Resume, req.Seed = states[0], req.Seed+1
-			if _, err := e.Generate(t.Context(), dir, req, nil); err == nil || !strings.Contains(err.Error(), "another request") {
-				t.Errorf("goes on with the picture of another seed: %v", err)
-			}
-		})
-	}
-}
-
-// Samplers that look back, or draw noise, go on as well.
-func TestEverySamplerResumes(t *testing.T) {
-	e, dir := start(t), tinyModel(t, 1)
-	for _, sampler := range scheduler.SamplerNames() {
-		t.Run(sampler, func(t *testing.T) {
-			req := request()
-			req.Sampler, req.Steps = sampler, 5
-			if sampler == "plms" { // which cannot start from pure noise
-				req.Schedule = scheduler.ScheduleDDIMUniform
-			}
-			var states []*State
-			whole, err := e.Generate(t.Context(), dir, req, func(p Progress) {
-				if p.State != nil {
-					states = append(states, p.State())
-				}
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, s := range states {
-				req.Resume = s
-				if diff := cmp.Diff(whole, paint(t, e, dir, req)); diff != "" {
-					t.Errorf("gone on after %d steps the picture differs: %s", s.Step, diff)
-				}
-			}
-		})
-	}
-}
-
-func FuzzReadState(f *testing.F) {
-	path := filepath.Join(f.TempDir(), "half.safetensors")
-	s := &State{Step: 1, request: "r", rng: []byte{1}, shape: []int{1, 1, 1, 2}, tensors: map[string][]float32{"x.0": {1, 2}}}
-	if err := WriteState(path, s); err != nil {
-		f.Fatal(err)
-	}
-	f.Add(golden.Read(f, path))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		file, err := safetensors.Parse(data)
-		if err != nil {
-			return
-		}
-		s, err := parseState(file)
-		if err != nil {
-			return
-		}
-		for name, v := range s.tensors {
-			if n := s.shape[0] * s.shape[1] * s.shape[2] * s.shape[3]; len(v) != n {
-				t.Errorf("%s has %d numbers, want those of %v", name, len(v), s.shape)
-			}
-		}
-	})
 }
 
 // What the mask keeps comes out pixel by pixel, and the rest does not.
@@ -314,122 +203,6 @@ func TestInpaintingModelWithoutMask(t *testing.T) {
 	}
 }
 
-// Weights that overflow float16 are found, named and run in float32: the picture
-// is then near that of float32.
-func TestOverflowIsRescued(t *testing.T) {
-	golden.EachDevice(t, func(t *testing.T, dev *gpu.Device) {
-		for _, c := range []struct {
-			born string
-			of   func(m *library.Model) *nn.Conv2d
-		}{
-			{"unet.down_blocks.1.resnets.0", func(m *library.Model) *nn.Conv2d { return m.UNet.DownBlocks[1].Resnets[0].Conv2 }},
-			{"vae.decoder.up_blocks.1.resnets.0", func(m *library.Model) *nn.Conv2d { return m.VAE.Decoder.UpBlocks[1].Resnets[0].Conv2 }},
-			{"vae.encoder.down_blocks.1.resnets.0", func(m *library.Model) *nn.Conv2d { return m.VAE.Encoder.DownBlocks[1].Resnets[0].Conv2 }},
-		} {
-			t.Run(c.born, func(t *testing.T) {
-				run := func(dtype gpu.DType) (pix []uint8, born []string) {
-					m := openWay(t, dev, dtype, "")
-					w := c.of(m).Weight.T
-					v := w.Float32s()
-					for i := range v {
-						v[i] = min(max(v[i]*1e6, -6e4), 6e4)
-					}
-					w.Write(v)
-					req := goldenRequest
-					req.Steps, req.Init, req.Strength = 4, smooth(48, 32), 1
-					out, err := Generate(t.Context(), m, req, func(p Progress) { born = p.Rescued })
-					if err != nil {
-						t.Fatal(err)
-					}
-					if m.UNet.Rescue != nil || m.VAE.Rescue != nil {
-						t.Error("the model stays watched over")
-					}
-					// Decoding comes after the last report.
-					return out[0].Image.Pix, append(born, out[0].Rescued...)
-				}
-				want, none := run(gpu.Float32)
-				got, born := run(gpu.Float16)
-				if len(none) > 0 || len(born) == 0 || born[0] != c.born {
-					t.Errorf("float32 rescues %v, float16 %v", none, born)
-				}
-				var sum float64
-				for i := range want {
-					d := float64(got[i]) - float64(want[i])
-					sum += d * d
-				}
-				psnr := 10 * math.Log10(255*255*float64(len(want))/sum)
-				t.Logf("PSNR %.1f dB", psnr)
-				if !(psnr >= 30) {
-					t.Errorf("PSNR %.1f dB against float32, want 30", psnr)
-				}
-			})
-		}
-	})
-}
-
-// What float32 cannot help is an error that says so.
-func TestDamagedWeightsAreAnError(t *testing.T) {
-	dev, err := gpu.Open("reference")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dev.Close()
-	for dtype, want := range map[gpu.DType]string{gpu.Float32: "damaged", gpu.BFloat16: "unet.down_blocks.0.resnets.0"} {
-		m := openWay(t, dev, dtype, "")
-		b := m.UNet.DownBlocks[0].Resnets[0].Conv1.Bias.T
-		v := b.Float32s()
-		v[0] = float32(math.NaN())
-		b.Write(v)
-		_, err := Generate(t.Context(), m, goldenRequest, nil)
-		if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(want, "unet.")) || !strings.Contains(err.Error(), "step 1 of 10") {
-			t.Errorf("%v: %v", dtype, err)
-		}
-	}
-}
-
-func TestPreviews(t *testing.T) {
-	dev, err := gpu.Open("reference")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dev.Close()
-	m := openWay(t, dev, gpu.Float32, "")
-	tiny, err := OpenTiny("../../vae/testdata/tiny", dev, gpu.Float32)
-	if err != nil {
-		t.Fatal(err)
-	}
-	preview := func(req Request) image.Image {
-		var img image.Image
-		if _, err := Generate(t.Context(), m, req, func(p Progress) {
-			if p.Preview != nil {
-				img = p.Preview
-			}
-		}); err != nil {
-			t.Fatal(err)
-		}
-		return img
-	}
-	req := goldenRequest
-	req.Preview = 3
-	decoded := preview(req)
-	req.Tiny = tiny
-	if img := preview(req); img.Bounds() != image.Rect(0, 0, 48, 32) || cmp.Equal(img, decoded) {
-		t.Errorf("TAESD's preview is %v, or the model's own", img.Bounds())
-	}
-	m.Family, req.Tiny = library.SD1, nil
-	if b := preview(req).Bounds(); b != image.Rect(0, 0, 6, 4) {
-		t.Errorf("the linear preview is %v", b)
-	}
-	// A latent of ones in one channel is that channel's colour.
-	for family, want := range map[library.Family]color.NRGBA{
-		library.SD1: {165, 154, 154, 255}, library.SDXL: {188, 179, 183, 255},
-	} {
-		if got := linear([]float32{1, 0, 0, 0}, 1, 1, 4, family).NRGBAAt(0, 0); got != want {
-			t.Errorf("%s: %v, want %v", family, got, want)
-		}
-	}
-}
-
 func TestSlerp(t *testing.T) {
 	// The columns are at right angles, then alike.
 	a, b := []float32{1, 2, 0, 2}, []float32{0, 2, 1, 2}
@@ -472,35 +245,6 @@ func TestWhatOfAModeIsRefused(t *testing.T) {
 		_, err := e.Generate(t.Context(), dir, req, func(Progress) { t.Errorf("%+v began", req) })
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("error %q, want one line with %q", err, test.want)
-		}
-	}
-}
-
-func TestFindTiny(t *testing.T) {
-	dir := t.TempDir()
-	if path := FindTiny(dir, library.SD1); path != "" {
-		t.Errorf("found %s in an empty folder", path)
-	}
-	copyOver(t, filepath.Join(dir, "vae_approx"), "../../vae/testdata/tiny")
-	path := FindTiny(dir, library.SD1)
-	if filepath.Base(path) != "taesd_decoder.safetensors" {
-		t.Fatalf("found %q", path)
-	}
-	if path := FindTiny(dir, library.SDXL); path != "" {
-		t.Errorf("%s is not for SDXL", path)
-	}
-	dev, err := gpu.Open("reference")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dev.Close()
-	tiny, err := OpenTiny(path, dev, gpu.Float32)
-	if err != nil || tiny.Decoder == nil || tiny.Encoder != nil {
-		t.Errorf("%+v, %v", tiny, err)
-	}
-	for _, wrong := range []string{"testdata/golden.safetensors", "testdata/model", "nowhere"} {
-		if _, err := OpenTiny(wrong, dev, gpu.Float32); err == nil || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: %v", wrong, err)
 		}
 	}
 }
