@@ -1,8 +1,8 @@
 //go:build cgo && !nodnnl
 
-// Attention in bf16 by the dot products of bf16 pairs that vector units have
-// (AVX512-BF16): two products an instruction and lane where float32 has one. The
-// blocks are those of kernels_attention.h.
+// All kernels for vector units that convert to bf16 and multiply pairs of it
+// (AVX512-BF16). Attention takes two products an instruction and lane where
+// float32 has one; its blocks are those of kernels_attention.h.
 
 #include "kernels.h"
 
@@ -10,24 +10,22 @@
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #pragma GCC target("avx2,fma,f16c,bmi2,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,prefer-vector-width=512")
+#define ISA avx512bf16
 #define LANES 16
-#include "kernels_block.h"
-
-extern const struct kernels *const kernels_avx512;
+#include "kernels_all.h"
 
 enum {
 	PANEL_ROWS = 8, // of a tile of sums
 	PANEL_VECS = 3, // columns of a tile, in vectors: sums fill the registers
-	ROWS = 32,      // queries of a block
-	QUERIES = 256,  // queries of a task
-	SCORES = 12288, // numbers in a block of scores at most
+	BLOCK_ROWS = 32, // queries of a block
+	TASK_ROWS = 256, // queries of a task
 };
 
 // Right-hand sides lie in panels of 16 columns, [panels][pairs][16][2] with the
 // pairs along the sum, left-hand sides in plain rows.
 
 // tile is c[8,16·nv] (+)= a·b over the given number of pairs.
-INLINE void tile(int nv, float *c, long ldc, const uint16_t *a, long lda, const uint16_t *b, long panel, long pairs,
+INLINE void tile_bf16(int nv, float *c, long ldc, const uint16_t *a, long lda, const uint16_t *b, long panel, long pairs,
                  int add) {
 	__m512 acc[PANEL_ROWS][PANEL_VECS];
 #pragma GCC unroll 8
@@ -68,13 +66,13 @@ static void product(long rows, long panels, long pairs, float *c, long ldc, cons
 			float *ci = c + i * ldc + 16 * v;
 			switch (nv) {
 			case 1:
-				tile(1, ci, ldc, a + i * lda, lda, b + v * panel, panel, pairs, add);
+				tile_bf16(1, ci, ldc, a + i * lda, lda, b + v * panel, panel, pairs, add);
 				break;
 			case 2:
-				tile(2, ci, ldc, a + i * lda, lda, b + v * panel, panel, pairs, add);
+				tile_bf16(2, ci, ldc, a + i * lda, lda, b + v * panel, panel, pairs, add);
 				break;
 			case 3:
-				tile(3, ci, ldc, a + i * lda, lda, b + v * panel, panel, pairs, add);
+				tile_bf16(3, ci, ldc, a + i * lda, lda, b + v * panel, panel, pairs, add);
 				break;
 			}
 		}
@@ -94,8 +92,8 @@ INLINE __m512i part(const struct rows *r, long i, long c) {
 	return _mm512_maskz_loadu_epi16(in, r->x + i * r->stride + c);
 }
 
-// pack_rows copies n rows into dst[n][ld] with ld a multiple of 2.
-static void pack_rows(uint16_t *dst, struct rows r, long n, long ld) {
+// pack_left copies n rows into dst[n][ld] with ld a multiple of 2.
+static void pack_left(uint16_t *dst, struct rows r, long n, long ld) {
 	for (long i = 0; i < n; i++)
 		for (long c = 0; c < ld; c += 32) {
 			long left = ld - c;
@@ -208,10 +206,10 @@ INLINE __m512 log2_(__m512 x) {
 	return _mm512_fmadd_ps(_mm512_mul_ps(p, s), _mm512_set1_ps(2 * (float)M_LOG2E), _mm512_getexp_ps(_mm512_div_ps(x, m)));
 }
 
-// softmax_row gives p = 2^(c·s−m) in bf16 with m the new running maximum, and
+// weigh gives p = 2^(c·s−m) in bf16 with m the new running maximum, and
 // returns their sum. s has seen scores and is overwritten after them; keys is a
 // multiple of 16.
-static float softmax_row(uint16_t *p, float *s, long seen, long keys, float c, float *m) {
+static float weigh(uint16_t *p, float *s, long seen, long keys, float c, float *m) {
 	for (long j = seen & -16; j < keys; j += 16) {
 		__mmask16 in = j < seen ? (1 << (seen - j)) - 1 : 0;
 		_mm512_storeu_ps(s + j, _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), in, _mm512_loadu_ps(s + j)));
@@ -251,13 +249,13 @@ struct sizes {
 
 // One block of queries against one block of keys: ob, mb and lb are the running
 // output, maximum and sum of its rows, which the first block of keys sets.
-struct block {
+struct attend_block {
 	float *sb, *ob, *mb, *lb;
 	uint16_t *pb;
 	int first;
 };
 
-static void attend(const struct block *w, const struct sizes *z, const uint16_t *q, const uint16_t *k,
+static void attend(const struct attend_block *w, const struct sizes *z, const uint16_t *q, const uint16_t *k,
                    const uint16_t *v, long rows, long nk, long ahead, float c) {
 	long padded = round_up(rows, PANEL_ROWS), keys = round_up(nk, 16);
 	product(padded, keys / 16, z->depth / 2, w->sb, keys, q, z->depth, k, 0);
@@ -269,7 +267,7 @@ static void attend(const struct block *w, const struct sizes *z, const uint16_t 
 			continue;
 		}
 		float *o = w->ob + i * z->width, before = w->mb[i];
-		float sum = softmax_row(p, w->sb + i * keys, seen, keys, c, w->mb + i);
+		float sum = weigh(p, w->sb + i * keys, seen, keys, c, w->mb + i);
 		if (w->first) {
 			w->lb[i] = sum;
 			continue;
@@ -290,14 +288,14 @@ static struct sizes sizes_of(long lq, long lk, long heads, long d) {
 	struct sizes z = {.stride = heads * d, .depth = round_up(d, 2), .width = round_up(d, 16)};
 	z.keys = min_(round_up(lk, 16), z.width <= 192 ? 288 : 192);
 	z.blocks = ceil_div(lk, z.keys);
-	z.rows = min_(QUERIES, round_up(lq, ROWS));
+	z.rows = min_(TASK_ROWS, round_up(lq, BLOCK_ROWS));
 	return z;
 }
 
 static void attention_bf16(int dt, void *y, float *lse, const void *q, const void *k, const void *v, long b, long lq,
                            long lk, long heads, long d, float scale, int causal) {
 	if (dt != BF16 || scale <= 0) {
-		kernels_avx512->attention(dt, y, lse, q, k, v, b, lq, lk, heads, d, scale, causal);
+		attention(dt, y, lse, q, k, v, b, lq, lk, heads, d, scale, causal);
 		return;
 	}
 	struct sizes z = sizes_of(lq, lk, heads, d);
@@ -307,9 +305,9 @@ static void attention_bf16(int dt, void *y, float *lse, const void *q, const voi
 	uint16_t *vp = kp + bh * z.blocks * z.keys * z.depth;
 #pragma omp parallel if (bh * lq * lk * d > 16 * SERIAL)
 	{
-		float *ob = scratch((z.rows * (z.width + 2) + ROWS * z.keys) * sizeof *ob);
+		float *ob = scratch((z.rows * (z.width + 2) + BLOCK_ROWS * z.keys) * sizeof *ob);
 		float *mb = ob + z.rows * z.width, *lb = mb + z.rows, *sb = lb + z.rows;
-		uint16_t *qb = scratch((z.rows * z.depth + ROWS * z.keys) * sizeof *qb), *pb = qb + z.rows * z.depth;
+		uint16_t *qb = scratch((z.rows * z.depth + BLOCK_ROWS * z.keys) * sizeof *qb), *pb = qb + z.rows * z.depth;
 #pragma omp for schedule(static)
 		for (long t = 0; t < bh * z.blocks; t++) {
 			long h = t / z.blocks, k0 = t % z.blocks * z.keys, n = min_(z.keys, lk - k0);
@@ -323,20 +321,20 @@ static void attention_bf16(int dt, void *y, float *lse, const void *q, const voi
 		for (long t = 0; t < bh * chunks; t++) {
 			long h = t / chunks, q0 = t % chunks * z.rows, nq = min_(z.rows, lq - q0);
 			long from = (h / heads * lq + q0) * z.stride + h % heads * d;
-			pack_rows(qb, (struct rows){(const uint16_t *)q + from, z.stride, nq, d}, round_up(nq, PANEL_ROWS),
+			pack_left(qb, (struct rows){(const uint16_t *)q + from, z.stride, nq, d}, round_up(nq, PANEL_ROWS),
 			          z.depth);
 			for (long i = 0; i < z.rows; i++)
 				mb[i] = -INFINITY;
 			long end = causal ? min_(lk, q0 + nq) : lk;
 			for (long k0 = 0; k0 < end; k0 += z.keys)
-				for (long i = 0; i < nq; i += ROWS) {
+				for (long i = 0; i < nq; i += BLOCK_ROWS) {
 					// Row i sees ahead+i keys of this block.
 					long ahead = causal ? q0 + i - k0 + 1 : lk, at_key = h * z.blocks * z.keys + k0;
-					if (ahead + ROWS - 1 <= 0)
+					if (ahead + BLOCK_ROWS - 1 <= 0)
 						continue;
-					struct block w = {sb, ob + i * z.width, mb + i, lb + i, pb, k0 == 0};
+					struct attend_block w = {sb, ob + i * z.width, mb + i, lb + i, pb, k0 == 0};
 					attend(&w, &z, qb + i * z.depth, kp + at_key * z.depth, vp + at_key * z.width,
-					       min_(ROWS, nq - i), min_(z.keys, lk - k0), ahead, c);
+					       min_(BLOCK_ROWS, nq - i), min_(z.keys, lk - k0), ahead, c);
 				}
 			for (long i = 0; i < nq; i++) {
 				uint16_t *out = (uint16_t *)y + from + i * z.stride;
@@ -361,16 +359,21 @@ static void attention_bf16(int dt, void *y, float *lse, const void *q, const voi
 
 #include "kernels_bf16_grad.h"
 
+#include "kernels_bf16_norm.h"
+
 const struct kernels *kernels_bf16(void) {
-	static struct kernels table;
+	static struct kernels best;
 	__builtin_cpu_init();
 	if (!__builtin_cpu_supports("avx512bf16"))
 		return NULL;
-	table = *kernels_avx512;
-	table.isa = "avx512bf16";
-	table.attention = attention_bf16;
-	table.attention_grad = attention_grad_bf16;
-	return &table;
+	best = table;
+	best.attention = attention_bf16;
+	best.attention_grad = attention_grad_bf16;
+	best.group_norm = group_norm_bf16;
+	best.layer_norm = layer_norm_bf16;
+	best.softmax = softmax_bf16;
+	best.geglu = geglu_bf16;
+	return &best;
 }
 #else
 const struct kernels *kernels_bf16(void) { return NULL; }

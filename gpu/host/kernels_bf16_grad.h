@@ -55,7 +55,7 @@ static void attention_grad_bf16(int dt, void *dq, void *dk, void *dv, const void
                                 const void *q, const void *k, const void *v, long b, long lq, long lk, long heads,
                                 long d, float scale, int causal) {
 	if (dt != BF16 || scale <= 0) {
-		kernels_avx512->attention_grad(dt, dq, dk, dv, dy, y, lse, q, k, v, b, lq, lk, heads, d, scale, causal);
+		attention_grad(dt, dq, dk, dv, dy, y, lse, q, k, v, b, lq, lk, heads, d, scale, causal);
 		return;
 	}
 	struct sizes z = sizes_of(lq, lk, heads, d);
@@ -79,8 +79,8 @@ static void attention_grad_bf16(int dt, void *dq, void *dk, void *dv, const void
 			long from = h / heads * lq * z.stride + h % heads * d;
 			struct rows qr = {(const uint16_t *)q + from, z.stride, lq, d}, gr = qr;
 			gr.x = (const uint16_t *)dy + from;
-			pack_rows(qb, qr, rows, z.depth);
-			pack_rows(ob, gr, rows, z.depth);
+			pack_left(qb, qr, rows, z.depth);
+			pack_left(ob, gr, rows, z.depth);
 			pack_turned(qt, qr, rows, d);
 			pack_turned(ot, gr, rows, d);
 			for (long i = 0; i < rows; i++) {

@@ -68,6 +68,22 @@ static void finish_chunk(double *total, const struct moments *m, long rows, long
 	}
 }
 
+// finish_stats adds the chunks up, in order, to mean and 1/√(var+eps) of groups of
+// count numbers.
+static void finish_stats(float *stats, const double *part, long n, long chunks, long groups, double count, float eps) {
+	for (long s = 0; s < n; s++)
+		for (long g = 0; g < groups; g++) {
+			double a = 0, b = 0;
+			for (long t = s * chunks; t < (s + 1) * chunks; t++) {
+				a += part[(t * groups + g) * 2];
+				b += part[(t * groups + g) * 2 + 1];
+			}
+			double mean = a / count, var = b / count - mean * mean;
+			stats[(s * groups + g) * 2] = mean;
+			stats[(s * groups + g) * 2 + 1] = 1 / sqrt((var > 0 ? var : 0) + eps);
+		}
+}
+
 static void group_stats(int dt, float *stats, const void *x, long n, long p, long c, long groups, float eps) {
 	struct wide w = wide_rows(p, c);
 	long width = w.width;
@@ -88,18 +104,7 @@ static void group_stats(int dt, float *stats, const void *x, long n, long p, lon
 		}
 		free(xb);
 	}
-	double count = (double)p * (c / groups);
-	for (long s = 0; s < n; s++)
-		for (long g = 0; g < groups; g++) {
-			double a = 0, b = 0;
-			for (long t = s * w.chunks; t < (s + 1) * w.chunks; t++) {
-				a += part[(t * groups + g) * 2];
-				b += part[(t * groups + g) * 2 + 1];
-			}
-			double mean = a / count, var = b / count - mean * mean;
-			stats[(s * groups + g) * 2] = mean;
-			stats[(s * groups + g) * 2 + 1] = 1 / sqrt((var > 0 ? var : 0) + eps);
-		}
+	finish_stats(stats, part, n, w.chunks, groups, (double)p * (c / groups), eps);
 	free(part);
 }
 

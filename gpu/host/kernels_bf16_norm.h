@@ -1,0 +1,228 @@
+// Norms, softmax and GEGLU in bf16: numbers are converted in registers, and
+// exponentials and quotients are good to 1e-4, an eighth of what bf16 rounds away.
+
+INLINE __mmask16 first(long n) { return n >= 16 ? 0xffff : n > 0 ? (1 << n) - 1 : 0; }
+
+// widen gives up to n of the 16 numbers at p, and zeros.
+INLINE __m512 widen(const uint16_t *p, long n) {
+	__m256i h = n >= 16 ? _mm256_loadu_si256((const void *)p) : _mm256_maskz_loadu_epi16(first(n), p);
+	return (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16);
+}
+
+INLINE void narrow(uint16_t *p, long n, __m512 v) {
+	__m256i h = (__m256i)_mm512_cvtneps_pbh(v);
+	if (n >= 16)
+		_mm256_storeu_si256((void *)p, h);
+	else
+		_mm256_mask_storeu_epi16(p, first(n), h);
+}
+
+// silu16 is x·σ(x) to 4e-6: a gradient doubts a value that was rounded the other way.
+INLINE __m512 silu16(__m512 x) {
+	const __m512 rounder = _mm512_set1_ps(0x1.8p23f), one = _mm512_set1_ps(1);
+	__m512 u = _mm512_mul_ps(x, _mm512_set1_ps(-(float)M_LOG2E));
+	u = _mm512_min_ps(_mm512_set1_ps(126), _mm512_max_ps(_mm512_set1_ps(-126), u)); // in this order NaN stays
+	__m512 n = _mm512_add_ps(u, rounder), f = _mm512_sub_ps(u, _mm512_sub_ps(n, rounder));
+	__m512 p = _mm512_set1_ps(0.009570102f);
+	p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.05591786f));
+	p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.24024744f));
+	p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.6931218f));
+	p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.9999993f));
+	__m512 d = _mm512_add_ps((__m512)_mm512_add_epi32((__m512i)p, _mm512_slli_epi32((__m512i)n, 23)), one);
+	__m512 r = _mm512_rcp14_ps(d);
+	r = _mm512_fmadd_ps(_mm512_fnmadd_ps(d, r, one), r, r);
+	return _mm512_mul_ps(x, r);
+}
+
+// gelu16 is x·Φ(x), with erf by five terms (Abramowitz & Stegun, 7.1.26).
+INLINE __m512 gelu16(__m512 x) {
+	__m512 z = _mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps((float)M_SQRT1_2));
+	__m512 t = _mm512_rcp14_ps(_mm512_fmadd_ps(z, _mm512_set1_ps(0.3275911f), _mm512_set1_ps(1)));
+	__m512 p = _mm512_set1_ps(0.5f * 1.061405429f);
+	p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(0.5f * -1.453152027f));
+	p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(0.5f * 1.421413741f));
+	p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(0.5f * -0.284496736f));
+	p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(0.5f * 0.254829592f));
+	p = _mm512_mul_ps(_mm512_mul_ps(p, t), exp2_(_mm512_mul_ps(_mm512_mul_ps(z, z), _mm512_set1_ps(-(float)M_LOG2E))));
+	__mmask16 negative = _mm512_movepi32_mask((__m512i)x);
+	return _mm512_mul_ps(x, _mm512_mask_mov_ps(_mm512_sub_ps(_mm512_set1_ps(1), p), negative, p));
+}
+
+// chunk_sums is add_row over rows of x[rows][width], 64 columns at a time.
+static void chunk_sums(struct moments *m, const uint16_t *x, long rows, long width) {
+	for (long j = 0; j < width; j += 64) {
+		__m512 first[4], sum[4], sq[4];
+		long vecs = min_(4, (width - j) / 16);
+		for (int v = 0; v < 4; v++) {
+			sum[v] = sq[v] = _mm512_setzero_ps();
+			first[v] = v < vecs ? widen(x + j + 16 * v, 16) : sum[v];
+		}
+		if (vecs == 4) {
+			for (long r = 1; r < rows; r++)
+#pragma GCC unroll 4
+				for (int v = 0; v < 4; v++) {
+					__m512 d = _mm512_sub_ps(widen(x + r * width + j + 16 * v, 16), first[v]);
+					sum[v] = _mm512_add_ps(sum[v], d);
+					sq[v] = _mm512_fmadd_ps(d, d, sq[v]);
+				}
+		} else {
+			for (long r = 1; r < rows; r++)
+				for (int v = 0; v < vecs; v++) {
+					__m512 d = _mm512_sub_ps(widen(x + r * width + j + 16 * v, 16), first[v]);
+					sum[v] = _mm512_add_ps(sum[v], d);
+					sq[v] = _mm512_fmadd_ps(d, d, sq[v]);
+				}
+		}
+		for (int v = 0; v < vecs; v++) {
+			_mm512_storeu_ps(m->first + j + 16 * v, first[v]);
+			_mm512_storeu_ps(m->sum + j + 16 * v, sum[v]);
+			_mm512_storeu_ps(m->sq + j + 16 * v, sq[v]);
+		}
+	}
+}
+
+static void group_norm_bf16(int dt, void *y, float *stats, const void *x, const float *gamma, const float *beta, long n,
+                            long p, long c, long groups, float eps, int silu_too) {
+	struct wide w = wide_rows(p, c);
+	long width = w.width;
+	if (dt != BF16 || width % 16) {
+		group_norm(dt, y, stats, x, gamma, beta, n, p, c, groups, eps, silu_too);
+		return;
+	}
+	double *part = scratch(n * w.chunks * 2 * groups * sizeof *part);
+#pragma omp parallel if (n * p * c > SERIAL)
+	{
+		float *scale = scratch(5 * width * sizeof *scale + 2 * c * sizeof(double)), *shift = scale + width;
+		struct moments m = {scale + 2 * width, scale + 3 * width, scale + 4 * width, (double *)(scale + 5 * width), NULL};
+		m.b = m.a + c;
+#pragma omp for schedule(static)
+		for (long t = 0; t < n * w.chunks; t++) {
+			long s = t / w.chunks, from = t % w.chunks * w.chunk, rows = min_(w.rows - from, w.chunk);
+			chunk_sums(&m, (const uint16_t *)x + (s * w.rows + from) * width, rows, width);
+			finish_chunk(part + t * 2 * groups, &m, rows, width, c, groups);
+		}
+#pragma omp single
+		finish_stats(stats, part, n, w.chunks, groups, (double)p * (c / groups), eps);
+		long done = -1; // the image that scale and shift are of
+#pragma omp for schedule(static)
+		for (long t = 0; t < n * w.chunks; t++) {
+			long s = t / w.chunks, from = t % w.chunks * w.chunk, rows = min_(w.rows - from, w.chunk);
+			if (s != done) {
+				done = s;
+				for (long j = 0; j < c; j++) {
+					const float *st = stats + (s * groups + j / (c / groups)) * 2;
+					scale[j] = st[1] * gamma[j];
+					shift[j] = beta[j] - st[0] * scale[j];
+				}
+				tile_row(scale, scale, c, width);
+				tile_row(shift, shift, c, width);
+			}
+			const uint16_t *in = (const uint16_t *)x + (s * w.rows + from) * width;
+			uint16_t *out = (uint16_t *)y + (s * w.rows + from) * width;
+			for (long r = 0; r < rows; r++, in += width, out += width)
+				for (long j = 0; j < width; j += 16) {
+					__m512 v = _mm512_fmadd_ps(widen(in + j, 16), _mm512_loadu_ps(scale + j), _mm512_loadu_ps(shift + j));
+					narrow(out + j, 16, silu_too ? silu16(v) : v);
+				}
+		}
+		free(scale);
+	}
+	free(part);
+}
+
+static void layer_norm_bf16(int dt, void *y, float *stats, const void *x, const float *gamma, const float *beta,
+                            long rows, long c, float eps) {
+	if (dt != BF16) {
+		layer_norm(dt, y, stats, x, gamma, beta, rows, c, eps);
+		return;
+	}
+#pragma omp parallel for schedule(static) if (rows * c > SERIAL)
+	for (long r = 0; r < rows; r++) {
+		const uint16_t *in = (const uint16_t *)x + r * c;
+		uint16_t *out = (uint16_t *)y + r * c;
+		// Sums about the first number lose nothing to cancellation.
+		__m512 origin = _mm512_set1_ps(float_of((uint32_t)in[0] << 16)), sum[2], sq[2];
+		sum[0] = sum[1] = sq[0] = sq[1] = _mm512_setzero_ps();
+		long j = 0;
+		for (; j + 32 <= c; j += 32)
+			for (int v = 0; v < 2; v++) {
+				__m512 d = _mm512_sub_ps(widen(in + j + 16 * v, 16), origin);
+				sum[v] = _mm512_add_ps(sum[v], d);
+				sq[v] = _mm512_fmadd_ps(d, d, sq[v]);
+			}
+		for (; j < c; j += 16) {
+			__m512 d = _mm512_maskz_sub_ps(first(c - j), widen(in + j, c - j), origin);
+			sum[0] = _mm512_add_ps(sum[0], d);
+			sq[0] = _mm512_fmadd_ps(d, d, sq[0]);
+		}
+		float off = _mm512_reduce_add_ps(_mm512_add_ps(sum[0], sum[1])) / c;
+		float var = _mm512_reduce_add_ps(_mm512_add_ps(sq[0], sq[1])) / c - off * off;
+		float mean = _mm512_cvtss_f32(origin) + off, rstd = 1 / sqrtf((var > 0 ? var : 0) + eps);
+		stats[2 * r] = mean;
+		stats[2 * r + 1] = rstd;
+		__m512 a = _mm512_set1_ps(rstd), b = _mm512_set1_ps(-mean * rstd);
+		for (j = 0; j < c; j += 16) {
+			__mmask16 in16 = first(c - j);
+			__m512 v = _mm512_fmadd_ps(widen(in + j, c - j), a, b);
+			narrow(out + j, c - j, _mm512_fmadd_ps(v, _mm512_maskz_loadu_ps(in16, gamma + j), _mm512_maskz_loadu_ps(in16, beta + j)));
+		}
+	}
+}
+
+static void softmax_bf16(int dt, void *y, const void *x, long rows, long n) {
+	if (dt != BF16) {
+		softmax(dt, y, x, rows, n);
+		return;
+	}
+#pragma omp parallel if (rows * n > SERIAL)
+	{
+		float *e = scratch(round_up(n, 16) * sizeof *e);
+#pragma omp for schedule(static)
+		for (long r = 0; r < rows; r++) {
+			const uint16_t *in = (const uint16_t *)x + r * n;
+			uint16_t *out = (uint16_t *)y + r * n;
+			const __m512 none = _mm512_set1_ps(-INFINITY);
+			__m512 top1 = none, top2 = none, sum1 = _mm512_setzero_ps(), sum2 = sum1;
+			long j = 0;
+			for (; j + 32 <= n; j += 32) {
+				top1 = _mm512_max_ps(top1, widen(in + j, 16));
+				top2 = _mm512_max_ps(top2, widen(in + j + 16, 16));
+			}
+			for (; j < n; j += 16)
+				top1 = _mm512_max_ps(top1, _mm512_mask_mov_ps(none, first(n - j), widen(in + j, n - j)));
+			__m512 log2e = _mm512_set1_ps((float)M_LOG2E);
+			__m512 top = _mm512_set1_ps((float)M_LOG2E * _mm512_reduce_max_ps(_mm512_max_ps(top1, top2)));
+			for (j = 0; j + 32 <= n; j += 32) {
+				__m512 lo = exp2_(_mm512_fmsub_ps(widen(in + j, 16), log2e, top));
+				__m512 hi = exp2_(_mm512_fmsub_ps(widen(in + j + 16, 16), log2e, top));
+				sum1 = _mm512_add_ps(sum1, lo);
+				sum2 = _mm512_add_ps(sum2, hi);
+				_mm512_storeu_ps(e + j, lo);
+				_mm512_storeu_ps(e + j + 16, hi);
+			}
+			for (; j < n; j += 16) {
+				__m512 lo = _mm512_maskz_mov_ps(first(n - j), exp2_(_mm512_fmsub_ps(widen(in + j, n - j), log2e, top)));
+				sum1 = _mm512_add_ps(sum1, lo);
+				_mm512_storeu_ps(e + j, lo);
+			}
+			__m512 inv = _mm512_set1_ps(1 / _mm512_reduce_add_ps(_mm512_add_ps(sum1, sum2)));
+			for (j = 0; j < n; j += 16)
+				narrow(out + j, n - j, _mm512_mul_ps(_mm512_loadu_ps(e + j), inv));
+		}
+		free(e);
+	}
+}
+
+static void geglu_bf16(int dt, void *y, const void *x, long rows, long c) {
+	if (dt != BF16) {
+		geglu(dt, y, x, rows, c);
+		return;
+	}
+#pragma omp parallel for schedule(static) if (rows * c > SERIAL)
+	for (long r = 0; r < rows; r++) {
+		const uint16_t *a = (const uint16_t *)x + 2 * c * r, *g = a + c;
+		uint16_t *out = (uint16_t *)y + c * r;
+		for (long j = 0; j < c; j += 16)
+			narrow(out + j, c - j, _mm512_mul_ps(widen(a + j, c - j), gelu16(widen(g + j, c - j))));
+	}
+}
