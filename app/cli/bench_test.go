@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
 	"latent/app/pipeline"
 	"latent/gpu"
+	"latent/gpu/nn"
+	"latent/unet"
 )
 
 func TestBench(t *testing.T) {
@@ -72,5 +75,64 @@ func TestBenchStops(t *testing.T) {
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped: %v", err)
+	}
+}
+
+func TestBenchModel(t *testing.T) {
+	engine, err := pipeline.Start("reference", "f32")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	err = engine.Do(t.Context(), func(dev *gpu.Device) error {
+		a := archs()["sd15"]
+		a.pixels = 64
+		a.unet.BlockOutChannels, a.unet.NormNumGroups, a.unet.CrossAttentionDim = []int{8, 8, 8, 8}, 4, unet.Ints{8}
+		a.vae.BlockOutChannels, a.vae.NormNumGroups = []int{8, 8, 8, 8}, 4
+		a.unet.AttentionHeadDim = unet.Ints{2}
+		m, err := newBenchModel("small", a, dev, gpu.Float32)
+		if err != nil {
+			return err
+		}
+		defer m.free()
+		b := &bencher{ctx: t.Context(), dev: dev, report: &benchReport{Peak: map[string]rate{"f32": 10}, Bandwidth: 10}, note: t.Logf, budget: time.Millisecond}
+		r, err := b.model(m, gpu.Float32, true)
+		if err != nil {
+			return err
+		}
+		for name, p := range map[string]partResult{"step": r.Step, "decode": r.Decode} {
+			var blocks, kinds float64
+			for _, row := range p.Blocks {
+				blocks += row.GFLOP
+			}
+			for _, row := range p.Kinds {
+				kinds += row.GFLOP
+			}
+			if !near(blocks, p.GFLOP) || !near(kinds, p.GFLOP) || p.GFLOP == 0 || p.Share <= 0 {
+				t.Errorf("%s: %g GFLOP by block, %g by kind, %g in all, share %g", name, blocks, kinds, p.GFLOP, p.Share)
+			}
+		}
+		for _, want := range []string{"conv_in", "down_blocks.0.resnets.0", "down_blocks.0.attentions.1", "mid_block.attentions.0", "up_blocks.3.attentions.2", "conv_out"} {
+			if !slices.ContainsFunc(r.Step.Blocks, func(row profileRow) bool { return row.Name == want }) {
+				t.Errorf("no block %s", want)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The parameters of Stable Diffusion's U-Nets and decoders are as many as published.
+func TestArchs(t *testing.T) {
+	for name, want := range map[string]int{"sd15": 859_520_964, "sd21": 865_910_724, "sdxl": 2_567_463_684} {
+		m, err := unet.New(archs()[name].unet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := nn.Count(m); n != want {
+			t.Errorf("%s has %d parameters, want %d", name, n, want)
+		}
 	}
 }
