@@ -1,0 +1,205 @@
+// Group norm and layer norm over [n,rows,c]. A group norm has statistics for each
+// image and group, a layer norm (layer, n = 1) for each row.
+#include "base.h"
+#include "args.h"
+#include "functions.h"
+
+DEVICE i64 stat_of(const NormArgs &a, i64 n, i64 r, i64 c) {
+	return a.layer ? n * a.rows + r : n * a.groups + c / (a.c / a.groups);
+}
+
+// A thread owns a column within one chunk of rows: grid (columns, chunks, n).
+#define OWN_COLUMN                                                      \
+	i64 c = thread_index(), n = blockIdx.z, chunk = blockIdx.y;         \
+	if (c >= a.c) return;                                               \
+	i64 from = chunk * a.chunk, end = from + a.chunk;                   \
+	if (end > a.rows) end = a.rows;                                     \
+	i64 slot = (n * a.chunks + chunk) * a.c + c;                        \
+	float *first = a.partial;
+
+// The mean of a column's chunk and the squares about it. Numbers are taken less
+// the first one, so that a mean far from 0 costs no digits.
+KERNEL(norm_moments, NormArgs, 256) {
+	OWN_COLUMN
+	float *second = first + a.n * a.chunks * a.c;
+	const T *x = (const T *)a.x + n * a.rows * a.c + c;
+	float pivot = widen(x[from * a.c]), sum = 0, squares = 0;
+	for (i64 r = from; r < end; r++) {
+		float v = widen(x[r * a.c]) - pivot;
+		sum += v;
+		squares += v * v;
+	}
+	float count = (float)(end - from), mean = sum / count;
+	first[slot] = pivot + mean;
+	second[slot] = fmaxf(squares - sum * mean, 0.f);
+}
+
+// Joins the moments of a group's columns and chunks (Chan et al. 1979): the mean
+// of all first, then squares about that. A block for each image and group.
+KERNEL(norm_statistics, NormArgs, 128) {
+	i64 n = blockIdx.x / a.groups, g = blockIdx.x % a.groups, w = a.c / a.groups;
+	const float *first = a.partial, *second = a.partial + a.n * a.chunks * a.c;
+	i64 count = w * a.chunks;
+	float total = (float)(a.rows * w), sum = 0;
+	for (i64 i = threadIdx.x; i < count; i += blockDim.x) {
+		i64 chunk = i / w, slot = (n * a.chunks + chunk) * a.c + g * w + i % w;
+		i64 rows = chunk == a.chunks - 1 ? a.rows - chunk * a.chunk : a.chunk;
+		sum += first[slot] * (float)rows;
+	}
+	float mean = block_sum(sum) / total;
+	float squares = 0;
+	for (i64 i = threadIdx.x; i < count; i += blockDim.x) {
+		i64 chunk = i / w, slot = (n * a.chunks + chunk) * a.c + g * w + i % w;
+		i64 rows = chunk == a.chunks - 1 ? a.rows - chunk * a.chunk : a.chunk;
+		float d = first[slot] - mean;
+		squares += second[slot] + d * d * (float)rows;
+	}
+	squares = block_sum(squares);
+	if (threadIdx.x == 0) {
+		a.stats[2 * blockIdx.x] = mean;
+		a.stats[2 * blockIdx.x + 1] = 1.f / sqrtf(squares / total + a.eps);
+	}
+}
+
+DEVICE float normalise(const NormArgs &a, float x, i64 stat, i64 c) {
+	float z = (x - a.stats[2 * stat]) * a.stats[2 * stat + 1] * a.gamma[c] + a.beta[c];
+	return a.silu ? silu(z) : z;
+}
+
+KERNEL(norm_apply, NormArgs, 256) {
+	const T *x = (const T *)a.x;
+	T *y = (T *)a.y;
+	const int N = Pack<T>::n;
+	i64 total = a.n * a.rows * a.c, image = a.rows * a.c;
+	if (aligned(x) && aligned(y) && a.c % N == 0) {
+		for (i64 i = thread_index() * N; i < total; i += (i64)gridDim.x * blockDim.x * N) {
+			Pack<T> p = *(const Pack<T> *)(x + i);
+			i64 n = i / image, c = i % a.c;
+			for (int j = 0; j < N; j++) narrow(p.v[j], normalise(a, widen(p.v[j]), stat_of(a, n, i % image / a.c, c + j), c + j));
+			*(Pack<T> *)(y + i) = p;
+		}
+		return;
+	}
+	for (i64 i = thread_index(); i < total; i += (i64)gridDim.x * blockDim.x)
+		narrow(y[i], normalise(a, widen(x[i]), stat_of(a, i / image, i % image / a.c, i % a.c), i % a.c));
+}
+
+// A layer norm does all in one kernel: a block for each row.
+KERNEL(layer_norm, NormArgs, 128) {
+	i64 r = blockIdx.x;
+	const T *x = (const T *)a.x + r * a.c;
+	T *y = (T *)a.y + r * a.c;
+	float sum = 0;
+	for (i64 c = threadIdx.x; c < a.c; c += blockDim.x) sum += widen(x[c]);
+	float mean = block_sum(sum) / (float)a.c, squares = 0;
+	for (i64 c = threadIdx.x; c < a.c; c += blockDim.x) {
+		float d = widen(x[c]) - mean;
+		squares += d * d;
+	}
+	float inv = 1.f / sqrtf(block_sum(squares) / (float)a.c + a.eps);
+	for (i64 c = threadIdx.x; c < a.c; c += blockDim.x) narrow(y[c], (widen(x[c]) - mean) * inv * a.gamma[c] + a.beta[c]);
+	if (threadIdx.x == 0) {
+		a.stats[2 * r] = mean;
+		a.stats[2 * r + 1] = inv;
+	}
+}
+
+// The gradient behind silu, and x̂.
+DEVICE void behind_silu(const NormArgs &a, float x, float &dz, i64 stat, i64 c, float &xhat) {
+	xhat = (x - a.stats[2 * stat]) * a.stats[2 * stat + 1];
+	if (a.silu) dz *= silu_slope(xhat * a.gamma[c] + a.beta[c]);
+}
+
+// Σ dz and Σ dz·x̂ of a column's chunk.
+KERNEL(norm_grad_sums, NormArgs, 256) {
+	OWN_COLUMN
+	float *second = first + a.n * a.chunks * a.c;
+	const T *x = (const T *)a.x + n * a.rows * a.c + c, *dy = (const T *)a.dy + n * a.rows * a.c + c;
+	float sum = 0, moment = 0;
+	for (i64 r = from; r < end; r++) {
+		float d = widen(dy[r * a.c]), xhat;
+		behind_silu(a, widen(x[r * a.c]), d, stat_of(a, n, r, c), c, xhat);
+		sum += d;
+		moment += d * xhat;
+	}
+	first[slot] = sum;
+	second[slot] = moment;
+}
+
+// dbeta and dgamma: the partial sums of a column over images and chunks.
+KERNEL(norm_grad_params, NormArgs, 256) {
+	i64 c = thread_index();
+	if (c >= a.c) return;
+	const float *first = a.partial, *second = a.partial + a.n * a.chunks * a.c;
+	float sum = 0, moment = 0;
+	for (i64 i = 0; i < a.n * a.chunks; i++) {
+		sum += first[i * a.c + c];
+		moment += second[i * a.c + c];
+	}
+	a.dbeta[c] = sum;
+	a.dgamma[c] = moment;
+}
+
+// The means of γ·dz and γ·dz·x̂ over each image's group.
+KERNEL(norm_grad_groups, NormArgs, 128) {
+	i64 n = blockIdx.x / a.groups, g = blockIdx.x % a.groups, w = a.c / a.groups;
+	const float *first = a.partial, *second = a.partial + a.n * a.chunks * a.c;
+	float sum = 0, moment = 0;
+	for (i64 i = threadIdx.x; i < w * a.chunks; i += blockDim.x) {
+		i64 c = g * w + i % w, slot = (n * a.chunks + i / w) * a.c + c;
+		sum += a.gamma[c] * first[slot];
+		moment += a.gamma[c] * second[slot];
+	}
+	sum = block_sum(sum);
+	moment = block_sum(moment);
+	if (threadIdx.x == 0) {
+		float count = (float)(a.rows * w);
+		a.sums[2 * blockIdx.x] = sum / count;
+		a.sums[2 * blockIdx.x + 1] = moment / count;
+	}
+}
+
+// dx = (γ·dz − mean(γ·dz) − x̂·mean(γ·dz·x̂))/√(var + eps)
+KERNEL(norm_grad_apply, NormArgs, 256) {
+	i64 total = a.n * a.rows * a.c, image = a.rows * a.c;
+	for (i64 i = thread_index(); i < total; i += (i64)gridDim.x * blockDim.x) {
+		i64 c = i % a.c, stat = stat_of(a, i / image, i % image / a.c, c);
+		float d = widen(((const T *)a.dy)[i]), xhat;
+		behind_silu(a, widen(((const T *)a.x)[i]), d, stat, c, xhat);
+		narrow(((T *)a.y)[i], (a.gamma[c] * d - a.sums[2 * stat] - xhat * a.sums[2 * stat + 1]) * a.stats[2 * stat + 1]);
+	}
+}
+
+KERNEL(layer_norm_grad, NormArgs, 128) { // a block for each row
+	i64 r = blockIdx.x;
+	const T *x = (const T *)a.x + r * a.c, *dy = (const T *)a.dy + r * a.c;
+	float mean = a.stats[2 * r], inv = a.stats[2 * r + 1], m0 = 0, m1 = 0;
+	for (i64 c = threadIdx.x; c < a.c; c += blockDim.x) {
+		float d = a.gamma[c] * widen(dy[c]);
+		m0 += d;
+		m1 += d * (widen(x[c]) - mean) * inv;
+	}
+	m0 = block_sum(m0) / (float)a.c;
+	m1 = block_sum(m1) / (float)a.c;
+	for (i64 c = threadIdx.x; c < a.c; c += blockDim.x)
+		narrow(((T *)a.y)[r * a.c + c], (a.gamma[c] * widen(dy[c]) - m0 - (widen(x[c]) - mean) * inv * m1) * inv);
+}
+
+// Sums of columns: for the gradient of a bias, and over the middle of [n,rows,c].
+KERNEL(column_sums, NormArgs, 256) {
+	OWN_COLUMN
+	const T *x = (const T *)a.x + n * a.rows * a.c + c;
+	float sum = 0;
+	for (i64 r = from; r < end; r++) sum += widen(x[r * a.c]);
+	first[slot] = sum;
+}
+
+KERNEL(column_finish, NormArgs, 256) { // y[n,c] of T, or dbeta[n,c]
+	i64 i = thread_index();
+	if (i >= a.n * a.c) return;
+	i64 n = i / a.c, c = i % a.c;
+	float sum = 0;
+	for (i64 k = 0; k < a.chunks; k++) sum += a.partial[(n * a.chunks + k) * a.c + c];
+	if (a.dbeta) a.dbeta[i] = sum;
+	else narrow(((T *)a.y)[i], sum);
+}

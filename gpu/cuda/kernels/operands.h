@@ -1,0 +1,123 @@
+// The two operands of a matrix product whose elements lie in an image. Three
+// products serve convolution and linear layers, forward and backward; a linear
+// layer is the case of one tap.
+//
+//	NT  y[m,n]  = Σₖ x[m,k]·w[n,k]    m output pixel, n output channel, k tap and channel
+//	NN  dx[m,n] = Σₖ dy[m,k]·w[k,n]   m input pixel, n input channel, k tap and output channel
+//	TN  dw[m,n] = Σₖ dy[k,m]·x[k,n]   m output channel, n tap and channel, k output pixel
+#pragma once
+
+enum { NT, NN, TN };
+
+// A pixel of the [·,p,q] side, and where the kernel's first tap meets the gathered
+// image: forward at (h,w) = (p·stride − top, q·stride − left).
+struct Pixel {
+	i64 image;  // index of the image's first pixel
+	int h, w;
+	bool there;
+};
+
+DEVICE Pixel pixel(const MatmulArgs &a, int m, int limit, bool back) {
+	Pixel x;
+	x.there = m < limit;
+	if (!a.gather) {
+		x.image = m;
+		x.h = x.w = 0;
+		return x;
+	}
+	int n = m / (a.p * a.q), rest = m - n * (a.p * a.q), p = rest / a.q, q = rest - p * a.q;
+	x.image = (i64)n * a.h * a.w;
+	x.h = back ? p + a.top : p * a.stride - a.top;
+	x.w = back ? q + a.left : q * a.stride - a.left;
+	return x;
+}
+
+// meet gives the index of the gathered pixel under a tap, or −1 where there is
+// none: in the padding, or (back) between the strides.
+DEVICE i64 meet(const MatmulArgs &a, const Pixel &x, int tap, bool back) {
+	if (!x.there) return -1;
+	if (!a.gather) return x.image;
+	int i = tap / a.kw, j = tap - i * a.kw, h, w;
+	if (back) {
+		h = x.h - i;
+		w = x.w - j;
+		if (h < 0 || w < 0) return -1;
+		if (a.stride > 1) {
+			if (h % a.stride != 0 || w % a.stride != 0) return -1;
+			h /= a.stride;
+			w /= a.stride;
+		}
+	} else {
+		h = x.h + i;
+		w = x.w + j;
+		if (h < 0 || w < 0) return -1;
+	}
+	if (h >= a.h || w >= a.w) return -1;
+	return x.image + (i64)h * a.w + w;
+}
+
+// Batches of products lie at strides along batch and head.
+struct Operands {
+	const T *a, *b;
+	i64 c;
+	int from, end; // of k
+	float *partial;
+};
+
+DEVICE Operands operands(const MatmulArgs &a) {
+	Operands o;
+	int split = blockIdx.z % a.splits, z = blockIdx.z / a.splits, batch = z / a.heads, head = z % a.heads;
+	o.a = (const T *)a.a + batch * a.a_batch + head * a.a_head;
+	o.b = (const T *)a.b + batch * a.b_batch + head * a.b_head;
+	o.c = batch * a.c_batch + head * a.c_head;
+	o.from = split * a.k_split;
+	o.end = o.from + a.k_split < a.k ? o.from + a.k_split : a.k;
+	o.partial = a.splits > 1 ? a.partial + (i64)split * a.m * a.n : 0;
+	return o;
+}
+
+// a_element and b_element are the definition; the kernels below find 16 bytes at
+// a time the same way where the shape allows.
+template <int op> DEVICE const T *a_element(const MatmulArgs &a, const Operands &o, int m, int k) {
+	if (m >= a.m || k >= o.end) return 0;
+	if (op == TN) return o.a + (i64)k * a.lda + m;
+	int tap = 0, ch = k;
+	if (a.gather) {
+		tap = k / a.channels;
+		ch = k - tap * a.channels;
+	}
+	i64 at = meet(a, pixel(a, m, a.m, op == NN), tap, op == NN);
+	return at < 0 ? 0 : o.a + at * a.lda + ch;
+}
+
+template <int op> DEVICE const T *b_element(const MatmulArgs &a, const Operands &o, int n, int k) {
+	if (n >= a.n || k >= o.end) return 0;
+	if (op == NT) return o.b + (i64)n * a.ldb + k;
+	if (op == NN) {
+		if (!a.gather) return o.b + (i64)k * a.ldb + n;
+		int tap = k / a.channels, out = k - tap * a.channels;
+		return o.b + ((i64)out * a.taps + tap) * a.n + n;
+	}
+	int tap = 0, ch = n;
+	if (a.gather) {
+		tap = n / a.channels;
+		ch = n - tap * a.channels;
+	}
+	i64 at = meet(a, pixel(a, k, o.end, false), tap, false);
+	return at < 0 ? 0 : o.b + at * a.ldb + ch;
+}
+
+// finish stores one element of the product.
+DEVICE void finish(const MatmulArgs &a, const Operands &o, int m, int n, float v) {
+	if (m >= a.m || n >= a.n) return;
+	if (o.partial) {
+		o.partial[(i64)m * a.n + n] = v;
+		return;
+	}
+	i64 at = o.c + (i64)m * a.ldc + n;
+	if (a.bias) v += a.bias[n];
+	if (a.res) v += widen(((const T *)a.res)[at]);
+	if (!a.wide) narrow(((T *)a.c)[at], v);
+	else if (a.add) ((float *)a.c)[at] += v;
+	else ((float *)a.c)[at] = v;
+}

@@ -1,0 +1,119 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"bytes"
+	"compress/gzip"
+	"embed"
+	"fmt"
+	"io"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"latent/gpu"
+	"latent/gpu/cuda/driver"
+)
+
+// The PTX of each kernels/*.cu for each dtype, made by go run ./gpu/cuda/compile.
+//
+//go:embed kernels/*.ptx.gz
+var images embed.FS
+
+// function names a kernel: file_dtype is its module.
+type function struct {
+	file, name string
+	dtype      gpu.DType
+}
+
+func (f function) String() string { return fmt.Sprintf("%s_%v", f.name, f.dtype) }
+
+type kernel struct {
+	cu.Function
+	shared int // bytes of dynamic shared memory that are allowed
+}
+
+// kernel finds a kernel; its module is loaded when the first one of it is wanted.
+func (b *backend) kernel(f function) (kernel, error) {
+	if k, ok := b.functions[f]; ok {
+		return k, nil
+	}
+	module := fmt.Sprintf("%s_%v", f.file, f.dtype)
+	m, ok := b.modules[module]
+	if !ok {
+		text, err := image(module)
+		if err != nil {
+			return kernel{}, err
+		}
+		if m, err = cu.LoadData(text); err != nil {
+			return kernel{}, fmt.Errorf("the driver does not take the kernels of %s: %w; a newer driver may", module, err)
+		}
+		b.modules[module] = m
+	}
+	fn, err := m.Function(f.String())
+	if err != nil {
+		return kernel{}, fmt.Errorf("kernel %v: %w", f, err)
+	}
+	k := kernel{fn, 48 << 10}
+	b.functions[f] = k
+	return k, nil
+}
+
+// image is the PTX of a module.
+func image(module string) (string, error) {
+	packed, err := images.ReadFile("kernels/" + module + ".ptx.gz")
+	if err != nil {
+		return "", err
+	}
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(r)
+	return string(text), err
+}
+
+// grid is how many blocks of how many threads with how much shared memory.
+type grid struct {
+	x, y, z, threads, shared int
+}
+
+// launch starts a kernel with its struct of arguments.
+func launch[A any](b *backend, f function, g grid, args A) {
+	if g.x == 0 {
+		return
+	}
+	k, ok := b.functions[f]
+	if !ok || g.shared > k.shared {
+		k = b.prepare(f, g.shared)
+	}
+	l := driver.Launch{
+		Context: handle(b.context), Function: handle(k.Function), Stream: handle(b.stream),
+		Grid:    [3]uint32{uint32(g.x), uint32(max(g.y, 1)), uint32(max(g.z, 1))},
+		Threads: uint32(g.threads), Shared: uint32(g.shared),
+	}
+	if err := l.Run(unsafe.Pointer(&args), unsafe.Sizeof(args)); err != nil {
+		fail(f.name, fmt.Errorf("the GPU failed: %w", err))
+	}
+}
+
+func (b *backend) prepare(f function, shared int) kernel {
+	defer b.enter()()
+	k, err := b.kernel(f)
+	if err != nil {
+		fail(f.name, err)
+	}
+	if shared > k.shared {
+		must(f.name, driver.AllowShared(handle(k.Function), shared))
+		k.shared = shared
+		b.functions[f] = k
+	}
+	return k
+}
+
+// flat is a grid for n independent elements.
+func (b *backend) flat(n int) grid {
+	const threads = 256
+	return grid{x: min((n+threads-1)/threads, 32*b.processors), threads: threads}
+}

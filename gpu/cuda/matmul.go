@@ -1,0 +1,145 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"fmt"
+
+	"latent/gpu"
+)
+
+// matmul starts a product, choosing its tile. Where splits is 1 already k is not
+// cut, and no scratch memory is used.
+func (b *backend) matmul(op string, p product, dtype gpu.DType, a matmulArgs, batch int) {
+	if a.m == 0 || a.n == 0 || batch == 0 {
+		return
+	}
+	if a.heads == 0 {
+		a.heads = 1
+	}
+	candidates := tiles[p]
+	switch {
+	case dtype == gpu.Float32:
+		candidates = []tile{plain}
+	case !a.together(p):
+		candidates = []tile{odd}
+	}
+	if force != nil {
+		candidates = force(candidates)
+	}
+	pl := choose(candidates, int(a.m), int(a.n), int(a.k), batch, b.processors, a.splits == 0)
+	a.splits, a.kSplit = int32(pl.splits), int32(pl.kSplit)
+	if pl.splits > 1 {
+		n := 4 * pl.splits * int(a.m) * int(a.n)
+		b.reserve(op, padded(n))
+		a.partial = b.take(n)
+	}
+	g := grid{x: (int(a.m) + pl.m - 1) / pl.m, y: (int(a.n) + pl.n - 1) / pl.n, z: batch * pl.splits, threads: pl.threads, shared: pl.shared}
+	launch(b, function{"matmul", fmt.Sprintf("matmul_%v_%s", p, pl.name), dtype}, g, a)
+	if pl.splits > 1 {
+		launch(b, function{"matmul", "matmul_join", dtype}, b.each(int(a.m)*int(a.n)), a)
+	}
+}
+
+// force, set by tests, narrows the choice of tiles.
+var force func([]tile) []tile
+
+// together tells whether the elements of both operands come in eights that lie
+// side by side at multiples of 16 bytes.
+func (a matmulArgs) together(p product) bool {
+	eights := func(v ...int64) bool {
+		for _, x := range v {
+			if x%8 != 0 {
+				return false
+			}
+		}
+		return true
+	}
+	if a.a%16 != 0 || a.b%16 != 0 || !eights(a.aBatch, a.aHead, a.bBatch, a.bHead, int64(a.lda), int64(a.ldb)) {
+		return false
+	}
+	if a.gather != 0 && a.channels%8 != 0 {
+		return false
+	}
+	switch p {
+	case nt:
+		return a.k%8 == 0
+	case nn:
+		return a.k%8 == 0 && a.n%8 == 0
+	default:
+		return a.m%8 == 0 && a.n%8 == 0
+	}
+}
+
+func (b *backend) Linear(y, x, w, bias, res *gpu.Tensor) {
+	o, c := int32(w.Dim(0)), int32(w.Dim(1))
+	b.matmul("linear", nt, y.DType(), matmulArgs{
+		c: ptr(y), a: ptr(x), b: ptr(w), bias: ptr(bias), res: ptr(res),
+		m: int32(rowsOf(y)), n: o, k: c, lda: c, ldb: c, ldc: o,
+	}, 1)
+}
+
+func (b *backend) LinearGradInput(dx, dy, w *gpu.Tensor) {
+	o, c := int32(w.Dim(0)), int32(w.Dim(1))
+	b.matmul("linear", nn, dx.DType(), matmulArgs{
+		c: ptr(dx), a: ptr(dy), b: ptr(w), m: int32(rowsOf(dx)), n: c, k: o, lda: o, ldb: c, ldc: c,
+	}, 1)
+}
+
+func (b *backend) LinearGradWeight(dw, db, x, dy *gpu.Tensor) {
+	o, c := int32(dw.Dim(0)), int32(dw.Dim(1))
+	b.matmul("linear", tn, x.DType(), matmulArgs{
+		c: ptr(dw), a: ptr(dy), b: ptr(x), m: o, n: c, k: int32(rowsOf(dy)), lda: o, ldb: c, ldc: c, wide: 1,
+	}, 1)
+	b.biasGrad(db, dy)
+}
+
+// pointwise tells whether a convolution is a linear layer over pixels.
+func pointwise(w *gpu.Tensor, c gpu.Conv) bool {
+	return w.Dim(1) == 1 && w.Dim(2) == 1 && c == gpu.Conv{Stride: 1}
+}
+
+// gather describes the image that is looked up under the taps of w from the
+// pixels of other.
+func gather(a matmulArgs, image, other, w *gpu.Tensor, c gpu.Conv) matmulArgs {
+	a.gather = 1
+	a.h, a.w, a.channels = int32(image.Dim(1)), int32(image.Dim(2)), int32(image.Dim(3))
+	a.p, a.q = int32(other.Dim(1)), int32(other.Dim(2))
+	a.kw, a.taps = int32(w.Dim(2)), int32(w.Dim(1)*w.Dim(2))
+	a.stride, a.top, a.left = int32(c.Stride), int32(c.Top), int32(c.Left)
+	return a
+}
+
+func (b *backend) Conv2d(y, x, w, bias, res *gpu.Tensor, c gpu.Conv) {
+	o, ch := int32(w.Dim(0)), int32(w.Dim(3))
+	k := int32(w.Len() / w.Dim(0))
+	a := matmulArgs{
+		c: ptr(y), a: ptr(x), b: ptr(w), bias: ptr(bias), res: ptr(res),
+		m: int32(rowsOf(y)), n: o, k: k, lda: ch, ldb: k, ldc: o,
+	}
+	if !pointwise(w, c) {
+		a = gather(a, x, y, w, c)
+	}
+	b.matmul("conv2d", nt, y.DType(), a, 1)
+}
+
+func (b *backend) Conv2dGradInput(dx, dy, w *gpu.Tensor, c gpu.Conv) {
+	o, ch := int32(w.Dim(0)), int32(w.Dim(3))
+	a := matmulArgs{c: ptr(dx), a: ptr(dy), b: ptr(w), m: int32(rowsOf(dx)), n: ch, k: o, lda: o, ldb: ch, ldc: ch}
+	if !pointwise(w, c) {
+		a = gather(a, dy, dx, w, c)
+		a.k = o * a.taps
+	}
+	b.matmul("conv2d", nn, dx.DType(), a, 1)
+}
+
+func (b *backend) Conv2dGradWeight(dw, db, x, dy *gpu.Tensor, c gpu.Conv) {
+	o, ch := int32(dw.Dim(0)), int32(dw.Dim(3))
+	n := int32(dw.Len() / dw.Dim(0))
+	a := matmulArgs{c: ptr(dw), a: ptr(dy), b: ptr(x), m: o, n: n, k: int32(rowsOf(dy)), lda: o, ldb: ch, ldc: n, wide: 1}
+	if !pointwise(dw, c) {
+		a = gather(a, x, dy, dw, c)
+	}
+	b.matmul("conv2d", tn, x.DType(), a, 1)
+	b.biasGrad(db, dy)
+}

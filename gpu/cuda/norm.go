@@ -1,0 +1,100 @@
+//go:build cuda
+
+package cuda
+
+import "latent/gpu"
+
+// columns divides the rows of [n,rows,c] into chunks, so that blocks of columns
+// fill the GPU, and gives the grid whose threads own a column of a chunk each.
+func (b *backend) columns(n, rows, c int) (normArgs, grid) {
+	const least, most = 16, 1024 // rows of a chunk; chunks
+	threads := min((c+31)/32*32, 256)
+	blocks := (c + threads - 1) / threads
+	chunks := max(min(4*b.processors/max(blocks*n, 1), (rows+least-1)/least, most), 1)
+	chunk := max((rows+chunks-1)/chunks, 1)
+	chunks = max((rows+chunk-1)/chunk, 1)
+	a := normArgs{n: int64(n), rows: int64(rows), c: int64(c), chunk: int64(chunk), chunks: int32(chunks)}
+	return a, grid{x: blocks, y: chunks, z: n, threads: threads}
+}
+
+// partialSize is the bytes of one partial sum of each column.
+func (a normArgs) partialSize() int { return 4 * int(a.n) * int(a.chunks) * int(a.c) }
+
+func rowsOf(x *gpu.Tensor) int { return x.Len() / max(x.Dim(-1), 1) }
+
+func (b *backend) GroupNorm(y, stats, x, gamma, beta *gpu.Tensor, groups int, eps float32, silu bool) {
+	a, g := b.columns(middle(x))
+	a.y, a.x, a.stats, a.gamma, a.beta = ptr(y), ptr(x), ptr(stats), ptr(gamma), ptr(beta)
+	a.groups, a.eps, a.silu = int32(groups), eps, flag(silu)
+	b.reserve("group norm", padded(2*a.partialSize()))
+	a.partial = b.take(2 * a.partialSize())
+	launch(b, function{"norm", "norm_moments", x.DType()}, g, a)
+	launch(b, function{"norm", "norm_statistics", x.DType()}, grid{x: x.Dim(0) * groups, threads: 128}, a)
+	launch(b, function{"norm", "norm_apply", x.DType()}, b.flat(x.Len()), a)
+}
+
+func (b *backend) GroupNormGrad(dx, dgamma, dbeta, dy, x, stats, gamma, beta *gpu.Tensor, groups int, silu bool) {
+	a, g := b.columns(middle(x))
+	a.y, a.dy, a.x, a.stats, a.gamma, a.beta = ptr(dx), ptr(dy), ptr(x), ptr(stats), ptr(gamma), ptr(beta)
+	a.dgamma, a.dbeta = ptr(dgamma), ptr(dbeta)
+	a.groups, a.silu = int32(groups), flag(silu)
+	sums := 8 * x.Dim(0) * groups
+	b.reserve("group norm", padded(2*a.partialSize())+padded(sums))
+	a.partial, a.sums = b.take(2*a.partialSize()), b.take(sums)
+	launch(b, function{"norm", "norm_grad_sums", x.DType()}, g, a)
+	launch(b, function{"norm", "norm_grad_params", x.DType()}, b.each(x.Dim(-1)), a)
+	launch(b, function{"norm", "norm_grad_groups", x.DType()}, grid{x: x.Dim(0) * groups, threads: 128}, a)
+	launch(b, function{"norm", "norm_grad_apply", x.DType()}, b.flat(x.Len()), a)
+}
+
+// each is a grid with a thread for each of n.
+func (b *backend) each(n int) grid { return grid{x: (n + 255) / 256, threads: 256} }
+
+func (b *backend) LayerNorm(y, stats, x, gamma, beta *gpu.Tensor, eps float32) {
+	launch(b, function{"norm", "layer_norm", x.DType()}, grid{x: rowsOf(x), threads: 128}, normArgs{
+		y: ptr(y), x: ptr(x), stats: ptr(stats), gamma: ptr(gamma), beta: ptr(beta), c: int64(x.Dim(-1)), eps: eps,
+	})
+}
+
+func (b *backend) LayerNormGrad(dx, dgamma, dbeta, dy, x, stats, gamma *gpu.Tensor) {
+	a, g := b.columns(1, rowsOf(x), x.Dim(-1))
+	a.y, a.dy, a.x, a.stats, a.gamma = ptr(dx), ptr(dy), ptr(x), ptr(stats), ptr(gamma)
+	a.dgamma, a.dbeta, a.groups, a.layer = ptr(dgamma), ptr(dbeta), 1, 1
+	b.reserve("layer norm", padded(2*a.partialSize()))
+	a.partial = b.take(2 * a.partialSize())
+	launch(b, function{"norm", "norm_grad_sums", x.DType()}, g, a)
+	launch(b, function{"norm", "norm_grad_params", x.DType()}, b.each(x.Dim(-1)), a)
+	launch(b, function{"norm", "layer_norm_grad", x.DType()}, grid{x: rowsOf(x), threads: 128}, a)
+}
+
+// SumMiddle is y[n,c] = Σ over the middle of x[n,…,c].
+func (b *backend) SumMiddle(y, x *gpu.Tensor) {
+	a, g := b.columns(middle(x))
+	a.x, a.y = ptr(x), ptr(y)
+	b.columnSums("sum middle", x.DType(), a, g)
+}
+
+// biasGrad is db[o] = Σ over rows of dy[row,o].
+func (b *backend) biasGrad(db, dy *gpu.Tensor) {
+	if db == nil {
+		return
+	}
+	a, g := b.columns(1, rowsOf(dy), dy.Dim(-1))
+	a.x, a.dbeta = ptr(dy), ptr(db)
+	b.columnSums("bias", dy.DType(), a, g)
+}
+
+func (b *backend) columnSums(op string, dtype gpu.DType, a normArgs, g grid) {
+	b.reserve(op, padded(a.partialSize()))
+	a.partial = b.take(a.partialSize())
+	launch(b, function{"norm", "column_sums", dtype}, g, a)
+	launch(b, function{"norm", "column_finish", dtype}, b.each(int(a.n*a.c)), a)
+}
+
+func (b *backend) Softmax(y, x *gpu.Tensor) {
+	launch(b, function{"softmax", "softmax", x.DType()}, grid{x: rowsOf(x), threads: 256}, softmaxArgs{y: ptr(y), x: ptr(x), n: int64(x.Dim(-1))})
+}
+
+func (b *backend) SoftmaxGrad(dx, dy, y *gpu.Tensor) {
+	launch(b, function{"softmax", "softmax_grad", y.DType()}, grid{x: rowsOf(y), threads: 256}, softmaxArgs{z: ptr(dx), x: ptr(y), dy: ptr(dy), n: int64(y.Dim(-1))})
+}
