@@ -2,7 +2,7 @@
 # they install the system packages that are missing.
 
 GO      ?= go
-TOOLS   := gcc libc6-dev pkg-config
+TOOLS   := gcc g++ libc6-dev pkg-config
 ONEDNN  := libdnnl-dev
 WINDOW  := libgl-dev libxcursor-dev libxrandr-dev libxinerama-dev libxi-dev libxxf86vm-dev
 FONT    := fonts-noto-color-emoji
@@ -14,7 +14,23 @@ PICTURE := out/first.png
 # recipe runs: after the set-up.
 nodnnl   = $(shell echo '\#include <dnnl.h>' | gcc -E - >/dev/null 2>&1 || echo nodnnl)
 nowindow = $(shell pkg-config --exists gl xcursor xrandr xinerama xi xxf86vm || echo headless)
-tags     = -tags "$(strip $(1) $(nodnnl))"
+tags     = -tags "$(strip $(1) $(nodnnl) $(cuda))"
+
+# GPU support needs no CUDA toolkit: gpu/cuda has a header of its own and an empty
+# libcuda.a, and the program looks for the driver when it runs. Where there is a
+# toolkit or a driver's libcuda.so they must come before those, which costs one
+# build of all that uses cgo.
+ifneq ($(filter Linux-x86_64 Linux-aarch64,$(shell uname -sm | tr ' ' -)),)
+cuda    := cuda
+toolkit := $(wildcard /usr/local/cuda*/include/cuda.h /opt/cuda/include/cuda.h /usr/local/cuda*/lib64/libcuda.so /opt/cuda/lib64/libcuda.so /usr/lib/*/libcuda.so /usr/lib64/libcuda.so)
+ifeq ($(toolkit),)
+export C_INCLUDE_PATH := $(CURDIR)/gpu/cuda/include$(addprefix :,$(C_INCLUDE_PATH))
+export LIBRARY_PATH   := $(CURDIR)/gpu/cuda/lib$(addprefix :,$(LIBRARY_PATH))
+else
+export CGO_CFLAGS  := -O2 -g -I$(CURDIR)/gpu/cuda/include $(CGO_CFLAGS)
+export CGO_LDFLAGS := -O2 -g -L$(CURDIR)/gpu/cuda/lib $(CGO_LDFLAGS)
+endif
+endif
 
 .PHONY: build package run test headless bench train-postcard setup setup-headless setup-test clean
 

@@ -37,6 +37,7 @@ func commands() []command {
 		{"dataset", "postcard --out DIR --count N [--seed N]", "write the pictures the built-in model learned from", dataset},
 		{"score", "[--model DIR] [flags]", "measure a postcard model on captions it never saw", scoreModel},
 		{"bench", "[--arch NAME|--model PATH [--profile]] [--json]", "measure this machine", bench},
+		{"doctor", "", "say what this machine has, what will be used and why", doctor},
 		{"inspect", "PATH", "say what a model file, a model folder or a PNG is", inspect},
 	}
 }

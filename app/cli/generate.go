@@ -48,7 +48,7 @@ func generate(ctx context.Context, args []string) error {
 		return err
 	})
 	more := addWays(f, &req)
-	device := f.String("device", "auto", "`NAME`: auto, host or reference")
+	device := f.String("device", "auto", "`NAME`: auto, cuda, cuda:1, host or reference")
 	precision := f.String("precision", "auto", "`NAME`: auto, f32 or bf16")
 	out := f.String("out", "", "`FILE|DIR`: a .png file, or a folder for numbered ones")
 	_, done, err := f.parse(args)
@@ -89,7 +89,7 @@ func generate(ctx context.Context, args []string) error {
 		return err
 	}
 	defer target.close()
-	engine, err := pipeline.Start(*device, *precision)
+	engine, err := startEngine(*device, *precision)
 	if err != nil {
 		return err
 	}

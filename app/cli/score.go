@@ -20,7 +20,7 @@ func scoreModel(ctx context.Context, args []string) error {
 	captions := f.Int("captions", 200, "`N`: how many held-out captions")
 	steps := f.Int("steps", 20, "`N`: steps of DDIM")
 	cfg := f.Float64("cfg", 4, "`F`: guidance scale")
-	device := f.String("device", "auto", "`NAME`: auto, host, reference")
+	device := f.String("device", "auto", "`NAME`: auto, cuda, cuda:1, host or reference")
 	precision := f.String("precision", "auto", "`NAME`: auto, f32, bf16")
 	sheet := f.String("sheet", "", "`FILE`: write the pictures side by side into this PNG")
 	if _, done, err := f.parse(args); done || err != nil {
@@ -29,7 +29,7 @@ func scoreModel(ctx context.Context, args []string) error {
 	if *captions < 1 {
 		return badUsage("score: --captions %d: at least 1 is needed", *captions)
 	}
-	engine, err := pipeline.Start(*device, *precision)
+	engine, err := startEngine(*device, *precision)
 	if err != nil {
 		return err
 	}

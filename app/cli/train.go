@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 
 	"latent/app/gallery"
-	"latent/app/pipeline"
 	"latent/app/trainer"
 	"latent/gpu"
 )
@@ -28,7 +27,7 @@ func train(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	engine, err := pipeline.Start(config.Device, config.Precision)
+	engine, err := startEngine(config.Device, config.Precision)
 	if err != nil {
 		return err
 	}

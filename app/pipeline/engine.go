@@ -13,6 +13,7 @@ import (
 	"latent/app/library"
 	"latent/assets"
 	"latent/gpu"
+	_ "latent/gpu/cuda"
 	_ "latent/gpu/host"
 	"latent/gpu/nn"
 	_ "latent/gpu/reference"

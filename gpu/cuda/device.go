@@ -42,7 +42,7 @@ func open(arg string) (gpu.Backend, error) {
 			return nil, fmt.Errorf("%q is no number of a GPU: write cuda, or cuda:1 for the second", arg)
 		}
 	}
-	if err := driver.Start(); err != nil {
+	if err := start(); err != nil {
 		return nil, err
 	}
 	b, err := openDevice(ordinal)
@@ -50,6 +50,14 @@ func open(arg string) (gpu.Backend, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// start loads the driver.
+func start() error {
+	if err := driver.Start(); err != nil {
+		return Unavailable{err.Error()}
+	}
+	return nil
 }
 
 func openDevice(ordinal int) (*backend, error) {
@@ -69,7 +77,7 @@ func openDevice(ordinal int) (*backend, error) {
 		return nil, err
 	}
 	if v, err := strconv.ParseFloat(capability, 64); err != nil || v < 8 {
-		return nil, fmt.Errorf("%s has compute capability %s, and 8.0 (Ampere) or newer is needed", name, capability)
+		return nil, Unavailable{fmt.Sprintf("%s has compute capability %s, and 8.0 (Ampere) or newer is needed", name, capability)}
 	}
 	if b.processors, err = b.device.Attribute(cu.MultiprocessorCount); err != nil {
 		return nil, err

@@ -12,12 +12,19 @@
 // atomic operations.
 package cuda
 
+// Unavailable is why there is no device: no driver, no GPU, or one too old. The CPU
+// can do its work.
+type Unavailable struct{ Reason string }
+
+func (u Unavailable) Error() string { return u.Reason }
+
 // GPU is one that the driver found.
 type GPU struct {
 	Name        string
 	Memory      int64  // bytes
 	Free        int64  // bytes; −1 where that is unknown
 	Capability  string // "9.0"
+	Kernels     int    // modules of kernels that the driver took, of Report.Modules
 	Unsupported string // why it cannot be used; empty if it can
 }
 
@@ -26,5 +33,7 @@ type Report struct {
 	Built  bool   // with -tags cuda
 	Driver string // the newest CUDA version the driver serves: "13.0"
 	GPUs   []GPU
-	Err    error // why there is nothing to be found
+	// Modules is how many modules of kernels the program holds.
+	Modules int
+	Err     error // why there is nothing to be found
 }

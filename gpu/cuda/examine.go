@@ -6,14 +6,12 @@ import (
 	"fmt"
 
 	"gorgonia.org/cu"
-
-	"latent/gpu/cuda/driver"
 )
 
 // Examine looks for the driver and its GPUs.
 func Examine() Report {
-	r := Report{Built: true}
-	if r.Err = driver.Start(); r.Err != nil {
+	r := Report{Built: true, Modules: len(modules())}
+	if r.Err = start(); r.Err != nil {
 		return r
 	}
 	v := cu.Version()
@@ -46,6 +44,13 @@ func examine(ordinal int) GPU {
 	}
 	defer b.Close()
 	defer b.enter()()
+	for _, module := range modules() {
+		if _, err := b.module(module); err != nil {
+			g.Unsupported = err.Error()
+			break
+		}
+		g.Kernels++
+	}
 	if free, _, err := cu.MemInfo(); err == nil {
 		g.Free = free
 	}

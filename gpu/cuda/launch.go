@@ -8,6 +8,7 @@ import (
 	"embed"
 	"fmt"
 	"io"
+	"strings"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -39,17 +40,9 @@ func (b *backend) kernel(f function) (kernel, error) {
 	if k, ok := b.functions[f]; ok {
 		return k, nil
 	}
-	module := fmt.Sprintf("%s_%v", f.file, f.dtype)
-	m, ok := b.modules[module]
-	if !ok {
-		text, err := image(module)
-		if err != nil {
-			return kernel{}, err
-		}
-		if m, err = cu.LoadData(text); err != nil {
-			return kernel{}, fmt.Errorf("the driver does not take the kernels of %s: %w; a newer driver may", module, err)
-		}
-		b.modules[module] = m
+	m, err := b.module(fmt.Sprintf("%s_%v", f.file, f.dtype))
+	if err != nil {
+		return kernel{}, err
 	}
 	fn, err := m.Function(f.String())
 	if err != nil {
@@ -58,6 +51,32 @@ func (b *backend) kernel(f function) (kernel, error) {
 	k := kernel{fn, 48 << 10}
 	b.functions[f] = k
 	return k, nil
+}
+
+// module has the driver compile a module, or finds it in the driver's cache.
+func (b *backend) module(name string) (cu.Module, error) {
+	if m, ok := b.modules[name]; ok {
+		return m, nil
+	}
+	text, err := image(name)
+	if err != nil {
+		return cu.Module{}, err
+	}
+	m, err := cu.LoadData(text)
+	if err != nil {
+		return m, fmt.Errorf("the driver does not take the kernels of %s: %w; a newer driver may", name, err)
+	}
+	b.modules[name] = m
+	return m, nil
+}
+
+// modules lists those there are.
+func modules() (names []string) {
+	files, _ := images.ReadDir("kernels")
+	for _, f := range files {
+		names = append(names, strings.TrimSuffix(f.Name(), ".ptx.gz"))
+	}
+	return names
 }
 
 // image is the PTX of a module.
