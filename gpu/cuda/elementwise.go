@@ -50,10 +50,12 @@ func (b *backend) Combine(y *gpu.Tensor, coef []float32, xs []*gpu.Tensor) {
 	if len(xs) > maxCombine {
 		b.reserve("combine", padded(4*y.Len()))
 		sum := b.take(4 * y.Len())
-		for ; len(xs) > maxCombine; coef, xs = coef[maxCombine-1:], xs[maxCombine-1:] {
-			for i, x := range xs[:maxCombine-1] {
+		for len(xs)+int(a.count) > maxCombine {
+			n := maxCombine - int(a.count)
+			for i, x := range xs[:n] {
 				add(ptr(x), x.DType(), coef[i])
 			}
+			coef, xs = coef[n:], xs[n:]
 			a.y, a.ydtype = sum, int32(gpu.Float32)
 			launch(b, function{"elementwise", "combine_any", gpu.Float32}, b.flat(y.Len()), a)
 			a.count, same = 0, true
