@@ -32,7 +32,7 @@ export CGO_LDFLAGS := -O2 -g -L$(CURDIR)/gpu/cuda/lib $(CGO_LDFLAGS)
 endif
 endif
 
-.PHONY: build package run test headless bench train-postcard setup setup-headless setup-test clean
+.PHONY: build package run test test-cuda headless bench train-postcard setup setup-headless setup-test clean
 
 build: setup
 	$(GO) build $(call tags) -o bin/latent ./app
@@ -55,6 +55,11 @@ endif
 test: setup-test
 	$(GO) vet $(call tags,$(nowindow)) ./...
 	$(GO) test $(call tags,$(nowindow)) -timeout 20m ./...
+
+# Runs the models' tests too on the GPU's kernels, as the stand-in driver of
+# gpu/cuda/standin acts them out on the CPU.
+test-cuda: setup-headless
+	LATENT_CUDA_DRIVER=$$($(GO) run ./gpu/cuda/standin/build) $(GO) test $(call tags,headless) -count=1 ./gpu/... ./unet ./vae ./textencoder ./app/pipeline
 
 bench: headless
 	bin/latent-headless bench
