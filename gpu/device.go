@@ -62,6 +62,8 @@ type Device struct {
 	tape   *tape
 	pool   map[int][]Buffer // free buffers by size
 	mem    MemoryStats
+
+	recording bool // under Capture: no new memory can be had
 }
 
 // MemoryStats counts bytes: held by tensors, held in all, and the most that
@@ -124,11 +126,12 @@ func (d *Device) alloc(bytes int) *storage {
 		d.pool[size] = free[:len(free)-1]
 	} else {
 		var err error
-		if buf, err = d.b.Alloc(size); err != nil {
+		if buf, err = d.b.Alloc(size); err != nil && !d.recording {
 			d.Trim()
-			if buf, err = d.b.Alloc(size); err != nil {
-				fail("memory", "cannot get %d MiB on %s (%d MiB in use): %w", size>>20, d.Info().Name, d.mem.InUse>>20, err)
-			}
+			buf, err = d.b.Alloc(size)
+		}
+		if err != nil {
+			fail("memory", "cannot get %d MiB on %s (%d MiB in use): %w", size>>20, d.Info().Name, d.mem.InUse>>20, err)
 		}
 		d.mem.Reserved += size
 	}

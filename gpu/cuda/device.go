@@ -31,6 +31,8 @@ type backend struct {
 	scratch   scratch
 	staging   *staging
 	capturing bool
+	recorded  int // recordings that live: they hold addresses of scratch memory
+	outgrown  []cu.DevicePtr
 }
 
 // open takes the number of the GPU; none is the first.
@@ -130,6 +132,9 @@ func (b *backend) Close() {
 	}
 	clear(b.buffers)
 	b.scratch.free()
+	for _, p := range b.outgrown {
+		_ = cu.MemFree(p)
+	}
 	if b.staging != nil {
 		b.staging.free()
 	}
@@ -212,8 +217,13 @@ func (b *backend) reserve(op string, n int) {
 		fail(op, fmt.Errorf("scratch memory must grow while launches are recorded"))
 	}
 	defer b.enter()()
-	must(op, b.stream.Synchronize())
-	s.free()
+	if b.recorded > 0 {
+		b.outgrown = append(b.outgrown, s.p)
+		*s = scratch{}
+	} else {
+		must(op, b.stream.Synchronize())
+		s.free()
+	}
 	n = (n + 1<<20 - 1) >> 20 << 20
 	p, err := cu.MemAlloc(int64(n))
 	if err != nil {
