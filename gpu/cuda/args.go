@@ -65,7 +65,7 @@ type normArgs struct {
 
 type softmaxArgs struct {
 	y, z, x, dy, lse uint64
-	rows, n          int64
+	n                int64
 	first, lq, slab  int64
 	scale            float32
 	causal           int32

@@ -131,8 +131,12 @@ func (b *backend) prepare(f function, shared int) kernel {
 	return k
 }
 
-// flat is a grid for n independent elements.
+// flat is a grid for n independent elements, which kernels count with 32 bits:
+// the last index of a thread must not pass the end of those either.
 func (b *backend) flat(n int) grid {
 	const threads = 256
+	if n > 1<<31 {
+		fail("launch", fmt.Errorf("a tensor of %d elements is too large for the GPU's kernels", n))
+	}
 	return grid{x: min((n+threads-1)/threads, 32*b.processors), threads: threads}
 }

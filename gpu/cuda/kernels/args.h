@@ -89,7 +89,7 @@ struct SoftmaxArgs {
 	void *y, *z;
 	const void *x, *dy;
 	float *lse;
-	i64 rows, n;
+	i64 n;
 	i64 first, lq, slab;  // causal: row r is query first + r%slab of lq
 	float scale;
 	int causal;

@@ -2,23 +2,25 @@
 #include "args.h"
 #include "functions.h"
 
-// each calls f(i) for the elements of the launch, and vector calls g(pack, i) for
-// 16 bytes of them at a time where every pointer allows.
+// each calls f(i) for i < n. Indices have 32 bits, whose divisions are several
+// times as fast; the host sees to it that they suffice.
 template <class F> DEVICE void each(i64 n, F f) {
-	for (i64 i = thread_index(); i < n; i += (i64)gridDim.x * blockDim.x) f(i);
+	for (u32 i = (u32)thread_index(); i < (u32)n; i += gridDim.x * blockDim.x) f(i);
 }
+
+// map is y = f(x, z), 16 bytes at a time where every pointer allows.
 
 template <class F> DEVICE void map(T *y, const T *x, const T *z, i64 n, F f) {
 	const int N = Pack<T>::n;
 	if (aligned(y) && aligned(x) && aligned(z) && n % N == 0) {
-		each(n / N, [&](i64 i) {
+		each(n / N, [&](u32 i) {
 			Pack<T> p = ((const Pack<T> *)x)[i], q = ((const Pack<T> *)z)[i];
 			for (int j = 0; j < N; j++) narrow(p.v[j], f(widen(p.v[j]), widen(q.v[j])));
 			((Pack<T> *)y)[i] = p;
 		});
 		return;
 	}
-	each(n, [&](i64 i) { narrow(y[i], f(widen(x[i]), widen(z[i]))); });
+	each(n, [&](u32 i) { narrow(y[i], f(widen(x[i]), widen(z[i]))); });
 }
 
 KERNEL(unary, Elementwise, 256) {
@@ -42,17 +44,19 @@ KERNEL(geglu, Elementwise, 256) {
 	const T *x = (const T *)a.x;
 	T *y = (T *)a.y;
 	const int N = Pack<T>::n;
-	if (aligned(x) && aligned(y) && a.inner % N == 0) {
-		each(a.n / N, [&](i64 i) {
-			i64 at = i * N, row = at / a.inner, from = at + row * a.inner;
+	const u32 inner = (u32)a.inner;
+	if (aligned(x) && aligned(y) && inner % N == 0) {
+		each(a.n / N, [&](u32 i) {
+			u32 at = i * N;
+			i64 from = (i64)at + (i64)(at / inner) * inner;
 			Pack<T> p = *(const Pack<T> *)(x + from), g = *(const Pack<T> *)(x + from + a.inner);
 			for (int j = 0; j < N; j++) narrow(p.v[j], widen(p.v[j]) * gelu(widen(g.v[j])));
 			((Pack<T> *)y)[i] = p;
 		});
 		return;
 	}
-	each(a.n, [&](i64 i) {
-		i64 from = i + i / a.inner * a.inner;
+	each(a.n, [&](u32 i) {
+		i64 from = (i64)i + (i64)(i / inner) * inner;
 		narrow(y[i], widen(x[from]) * gelu(widen(x[from + a.inner])));
 	});
 }
@@ -60,8 +64,8 @@ KERNEL(geglu, Elementwise, 256) {
 KERNEL(geglu_grad, Elementwise, 256) { // over the elements of dy = z
 	const T *x = (const T *)a.x, *dy = (const T *)a.z;
 	T *dx = (T *)a.y;
-	each(a.n, [&](i64 i) {
-		i64 at = i + i / a.inner * a.inner;
+	each(a.n, [&](u32 i) {
+		i64 at = (i64)i + (i64)(i / (u32)a.inner) * a.inner;
 		float v = widen(x[at]), g = widen(x[at + a.inner]), d = widen(dy[i]);
 		narrow(dx[at], d * gelu(g));
 		narrow(dx[at + a.inner], d * v * gelu_slope(g));
@@ -72,17 +76,17 @@ KERNEL(add_channels, Elementwise, 256) { // inner channels, middle positions
 	const T *x = (const T *)a.x, *t = (const T *)a.z;
 	T *y = (T *)a.y;
 	const int N = Pack<T>::n;
-	i64 image = a.middle * a.inner;
-	if (aligned(x) && aligned(y) && aligned(t) && a.inner % N == 0) {
-		each(a.n / N, [&](i64 i) {
-			i64 at = i * N;
-			Pack<T> p = ((const Pack<T> *)x)[i], q = *(const Pack<T> *)(t + at / image * a.inner + at % a.inner);
+	const u32 inner = (u32)a.inner, image = (u32)(a.middle * a.inner);
+	if (aligned(x) && aligned(y) && aligned(t) && inner % N == 0) {
+		each(a.n / N, [&](u32 i) {
+			u32 at = i * N;
+			Pack<T> p = ((const Pack<T> *)x)[i], q = *(const Pack<T> *)(t + at / image * inner + at % inner);
 			for (int j = 0; j < N; j++) narrow(p.v[j], widen(p.v[j]) + widen(q.v[j]));
 			((Pack<T> *)y)[i] = p;
 		});
 		return;
 	}
-	each(a.n, [&](i64 i) { narrow(y[i], widen(x[i]) + widen(t[i / image * a.inner + i % a.inner])); });
+	each(a.n, [&](u32 i) { narrow(y[i], widen(x[i]) + widen(t[i / image * inner + i % inner])); });
 }
 
 KERNEL(combine, CombineArgs, 256) { // all of type T
@@ -90,7 +94,7 @@ KERNEL(combine, CombineArgs, 256) { // all of type T
 	bool wide = aligned(a.y) && a.n % N == 0;
 	for (int k = 0; k < a.count; k++) wide = wide && aligned(a.x[k]);
 	if (wide) {
-		each(a.n / N, [&](i64 i) {
+		each(a.n / N, [&](u32 i) {
 			float sum[N] = {};
 			for (int k = 0; k < a.count; k++) {
 				Pack<T> p = ((const Pack<T> *)a.x[k])[i];
@@ -102,7 +106,7 @@ KERNEL(combine, CombineArgs, 256) { // all of type T
 		});
 		return;
 	}
-	each(a.n, [&](i64 i) {
+	each(a.n, [&](u32 i) {
 		float sum = 0;
 		for (int k = 0; k < a.count; k++) sum += a.coef[k] * widen(((const T *)a.x[k])[i]);
 		narrow(((T *)a.y)[i], sum);
@@ -114,27 +118,27 @@ KERNEL(copy_rows, CopyArgs, 256) {
 	T *dst = (T *)a.dst + a.dst_off;
 	const int N = Pack<T>::n;
 	if (aligned(src) && aligned(dst) && a.n % N == 0 && a.dst_stride % N == 0 && a.src_stride % N == 0) {
-		i64 n = a.n / N;
-		each(a.rows * n, [&](i64 i) {
-			i64 r = i / n, c = i % n * N;
+		u32 n = (u32)(a.n / N);
+		each(a.rows * n, [&](u32 i) {
+			u32 r = i / n, c = i % n * N;
 			*(Pack<T> *)(dst + r * a.dst_stride + c) = *(const Pack<T> *)(src + r * a.src_stride + c);
 		});
 		return;
 	}
-	each(a.rows * a.n, [&](i64 i) {
-		i64 r = i / a.n, c = i % a.n;
+	each(a.rows * a.n, [&](u32 i) {
+		u32 r = i / (u32)a.n, c = i % (u32)a.n;
 		dst[r * a.dst_stride + c] = src[r * a.src_stride + c];
 	});
 }
 
 // quad is where the four fine pixels of coarse element i begin.
-DEVICE i64 quad(const ImageArgs &a, i64 i) {
-	i64 line = i / ((i64)a.w * a.c), col = i / a.c % a.w, ch = i % a.c;
-	return (4 * line * a.w + 2 * col) * a.c + ch;
+DEVICE i64 quad(const ImageArgs &a, u32 i) {
+	u32 pixel = i / a.c, ch = i - pixel * a.c, line = pixel / a.w, col = pixel - line * a.w;
+	return (i64)(4 * line * a.w + 2 * col) * a.c + ch;
 }
 
 KERNEL(spread, ImageArgs, 256) {
-	each(a.n, [&](i64 i) {
+	each(a.n, [&](u32 i) {
 		T *y = (T *)a.y + quad(a, i);
 		T v = to<T>(a.scale * widen(((const T *)a.x)[i]));
 		y[0] = y[a.c] = y[(i64)2 * a.w * a.c] = y[(i64)(2 * a.w + 1) * a.c] = v;
@@ -142,7 +146,7 @@ KERNEL(spread, ImageArgs, 256) {
 }
 
 KERNEL(gather, ImageArgs, 256) {
-	each(a.n, [&](i64 i) {
+	each(a.n, [&](u32 i) {
 		const T *x = (const T *)a.x + quad(a, i);
 		float sum = widen(x[0]) + widen(x[a.c]) + widen(x[(i64)2 * a.w * a.c]) + widen(x[(i64)(2 * a.w + 1) * a.c]);
 		narrow(((T *)a.y)[i], a.scale * sum);
@@ -151,10 +155,10 @@ KERNEL(gather, ImageArgs, 256) {
 
 // An id that the table lacks gives NaN: the host does not wait to see it.
 KERNEL(embedding, EmbeddingArgs, 256) {
-	each(a.count * a.d, [&](i64 i) {
-		int id = a.ids[i / a.d];
+	each(a.count * a.d, [&](u32 i) {
+		int id = a.ids[i / (u32)a.d];
 		bool there = id >= 0 && id < a.rows;
-		((T *)a.y)[i] = there ? ((const T *)a.x)[(i64)id * a.d + i % a.d] : to<T>(float_from_bits(0x7fc00000));
+		((T *)a.y)[i] = there ? ((const T *)a.x)[(i64)id * a.d + i % (u32)a.d] : to<T>(float_from_bits(0x7fc00000));
 	});
 }
 
@@ -168,8 +172,8 @@ KERNEL(embedding_grad, EmbeddingArgs, 256) { // a block for each row of the tabl
 }
 
 KERNEL(gaussian_sample, Elementwise, 256) { // z over n; x moments, z noise
-	each(a.n, [&](i64 i) {
-		i64 at = i + i / a.inner * a.inner;
+	each(a.n, [&](u32 i) {
+		i64 at = (i64)i + (i64)(i / (u32)a.inner) * a.inner;
 		float mean = widen(((const T *)a.x)[at]), lv = widen(((const T *)a.x)[at + a.inner]);
 		lv = fminf(fmaxf(lv, -30.f), 20.f);
 		narrow(((T *)a.y)[i], mean + expf(0.5f * lv) * widen(((const T *)a.z)[i]));
@@ -177,8 +181,8 @@ KERNEL(gaussian_sample, Elementwise, 256) { // z over n; x moments, z noise
 }
 
 KERNEL(gaussian_sample_grad, Elementwise, 256) { // y dmoments, x moments, z noise, w dz
-	each(a.n, [&](i64 i) {
-		i64 at = i + i / a.inner * a.inner;
+	each(a.n, [&](u32 i) {
+		i64 at = (i64)i + (i64)(i / (u32)a.inner) * a.inner;
 		float lv = widen(((const T *)a.x)[at + a.inner]), d = widen(((const T *)a.w)[i]);
 		bool in = lv >= -30.f && lv <= 20.f;
 		narrow(((T *)a.y)[at], d);
@@ -189,7 +193,7 @@ KERNEL(gaussian_sample_grad, Elementwise, 256) { // y dmoments, x moments, z noi
 #ifdef DTYPE_f32 // of any dtype
 
 KERNEL(combine_any, CombineArgs, 256) {
-	each(a.n, [&](i64 i) {
+	each(a.n, [&](u32 i) {
 		float sum = 0;
 		for (int k = 0; k < a.count; k++) sum += a.coef[k] * load_any(a.x[k], a.dtype[k], i);
 		store_any(a.y, a.ydtype, i, sum);
@@ -197,16 +201,16 @@ KERNEL(combine_any, CombineArgs, 256) {
 }
 
 KERNEL(cast, Elementwise, 256) {
-	each(a.n, [&](i64 i) { store_any(a.y, a.ydtype, i, load_any(a.x, a.dtype, i)); });
+	each(a.n, [&](u32 i) { store_any(a.y, a.ydtype, i, load_any(a.x, a.dtype, i)); });
 }
 
 KERNEL(fill, Elementwise, 256) {
-	each(a.n, [&](i64 i) { store_any(a.y, a.ydtype, i, a.p); });
+	each(a.n, [&](u32 i) { store_any(a.y, a.ydtype, i, a.p); });
 }
 
 // Loshchilov & Hutter 2019, algorithm 2, with the decay scaled by the rate.
 KERNEL(adamw, AdamArgs, 256) {
-	each(a.n, [&](i64 i) {
+	each(a.n, [&](u32 i) {
 		float g = a.grad_scale * a.grad[i];
 		float m = a.beta1 * a.m[i] + (1 - a.beta1) * g;
 		float v = a.beta2 * a.v[i] + (1 - a.beta2) * g * g;

@@ -5,8 +5,11 @@
 #include "functions.h"
 
 DEVICE i64 stat_of(const NormArgs &a, i64 n, i64 r, i64 c) {
-	return a.layer ? n * a.rows + r : n * a.groups + c / (a.c / a.groups);
+	return a.layer ? n * a.rows + r : n * a.groups + (u32)c / ((u32)a.c / (u32)a.groups);
 }
+
+// Indices of elements have 32 bits, as in elementwise.cu.
+#define EACH(step) for (u32 i = (u32)thread_index() * step; i < total; i += gridDim.x * blockDim.x * step)
 
 // A thread owns a column within one chunk of rows: grid (columns, chunks, n).
 #define OWN_COLUMN                                                      \
@@ -70,18 +73,17 @@ KERNEL(norm_apply, NormArgs, 256) {
 	const T *x = (const T *)a.x;
 	T *y = (T *)a.y;
 	const int N = Pack<T>::n;
-	i64 total = a.n * a.rows * a.c, image = a.rows * a.c;
-	if (aligned(x) && aligned(y) && a.c % N == 0) {
-		for (i64 i = thread_index() * N; i < total; i += (i64)gridDim.x * blockDim.x * N) {
+	const u32 total = (u32)(a.n * a.rows * a.c), image = (u32)(a.rows * a.c), channels = (u32)a.c;
+	if (aligned(x) && aligned(y) && channels % N == 0) {
+		EACH(N) {
 			Pack<T> p = *(const Pack<T> *)(x + i);
-			i64 n = i / image, c = i % a.c;
-			for (int j = 0; j < N; j++) narrow(p.v[j], normalise(a, widen(p.v[j]), stat_of(a, n, i % image / a.c, c + j), c + j));
+			u32 n = i / image, c = i % channels;
+			for (int j = 0; j < N; j++) narrow(p.v[j], normalise(a, widen(p.v[j]), stat_of(a, n, 0, c + j), c + j));
 			*(Pack<T> *)(y + i) = p;
 		}
 		return;
 	}
-	for (i64 i = thread_index(); i < total; i += (i64)gridDim.x * blockDim.x)
-		narrow(y[i], normalise(a, widen(x[i]), stat_of(a, i / image, i % image / a.c, i % a.c), i % a.c));
+	EACH(1) narrow(y[i], normalise(a, widen(x[i]), stat_of(a, i / image, 0, i % channels), i % channels));
 }
 
 // A layer norm does all in one kernel: a block for each row.
@@ -161,9 +163,10 @@ KERNEL(norm_grad_groups, NormArgs, 128) {
 
 // dx = (γ·dz − mean(γ·dz) − x̂·mean(γ·dz·x̂))/√(var + eps)
 KERNEL(norm_grad_apply, NormArgs, 256) {
-	i64 total = a.n * a.rows * a.c, image = a.rows * a.c;
-	for (i64 i = thread_index(); i < total; i += (i64)gridDim.x * blockDim.x) {
-		i64 c = i % a.c, stat = stat_of(a, i / image, i % image / a.c, c);
+	const u32 total = (u32)(a.n * a.rows * a.c), image = (u32)(a.rows * a.c), channels = (u32)a.c;
+	EACH(1) {
+		u32 c = i % channels;
+		i64 stat = stat_of(a, i / image, 0, c);
 		float d = widen(((const T *)a.dy)[i]), xhat;
 		behind_silu(a, widen(((const T *)a.x)[i]), d, stat, c, xhat);
 		narrow(((T *)a.y)[i], (a.gamma[c] * d - a.sums[2 * stat] - xhat * a.sums[2 * stat + 1]) * a.stats[2 * stat + 1]);
