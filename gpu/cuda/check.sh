@@ -32,11 +32,11 @@ build() {
 }
 
 start() {
-	out=${OUT:-out/gpu/results}
-	mkdir -p "$out"
+	mkdir -p "${OUT:=out/gpu/results}"
+	out=$(cd "$OUT" && pwd)
 	bin=$(mktemp -d)
 	tar -C "$bin" -xJf "$pack/bin.tar.xz" && bin=$bin/bin
-	export LATENT_TEST_GPU=1
+	export out bin prompt LATENT_TEST_GPU=1
 	summary=$out/summary.txt
 	{
 		date -u
@@ -49,26 +49,26 @@ start() {
 try() {
 	local name=$1 limit=$2 begin=$SECONDS status
 	shift 2
-	timeout "$limit" "$@" >"$out/$name.log" 2>&1
+	timeout "$limit" bash -c '"$@"' _ "$@" >"$out/$name.log" 2>&1
 	status=$?
 	case $status in 0) status=ok ;; 124) status="stopped after $limit s" ;; *) status="FAILED ($status)" ;; esac
 	printf '%-28s %-24s %4d s\n' "$name" "$status" $((SECONDS - begin)) >>"$summary"
 }
 
-suite() { # NAME PACKAGE SECONDS FLAGS…
-	local name=$1 package=$2 limit=$3
-	shift 3
-	(cd "$package" && exec timeout "$limit" "$bin/${package//\//_}.test" "$@")
+suite() { # PACKAGE FLAGS…
+	local package=$1
+	shift
+	cd "$package" && exec "$bin/${package//\//_}.test" "$@"
 }
 
 correct() {
 	start
 	for s in "${suites[@]}"; do
-		try "test-${s//\//_}" 120 suite "$s" "$s" 120 -test.v -test.run '/cuda|TestTiles|TestHeadSizes|TestReplay|TestCapture|TestTransfers|TestCombine|TestExamine|^TestOps$'
+		try "test-${s//\//_}" 120 suite "$s" -test.v -test.run '/cuda|TestTiles|TestHeadSizes|TestReplay|TestCapture|TestTransfers|TestCombine|TestExamine|^TestOps$'
 	done
 	# Other random inputs than the ones the tolerances were found with.
 	for seed in 1 2 3; do
-		LATENT_TEST_SEED=$seed try "ops-seed-$seed" 60 suite gpu gpu 60 -test.run '^TestOps$'
+		LATENT_TEST_SEED=$seed try "ops-seed-$seed" 60 suite gpu -test.run '^TestOps$'
 	done
 	for precision in f32 bf16; do
 		try "picture-$precision" 60 "$bin/latent" generate --model assets/model --device cuda --precision $precision --cfg 4 --prompt "$prompt" --seed 1 --out "$out/$precision.png"
@@ -85,12 +85,12 @@ correct() {
 
 # finish leaves few files: the summary, the logs in one, and the pictures.
 finish() {
-	tar -C "$out" -cJf "$out/logs.tar.xz" --exclude logs.tar.xz . && rm -f "$out"/*.log
+	(cd "$out" && tar -cJf logs.tar.xz *.log && rm -rf *.log hundred)
 	cat "$summary"
 }
 
 sanitize() {
-	(cd gpu && exec compute-sanitizer --tool "$1" --error-exitcode 9 "$bin/gpu.test" -test.run '^TestOps$')
+	cd gpu && exec compute-sanitizer --tool "$1" --error-exitcode 9 "$bin/gpu.test" -test.run '^TestOps$'
 }
 
 # hundred paints 100 pictures in one process and looks at the GPU's memory.
@@ -106,13 +106,12 @@ hundred() {
 	done
 	wait $pid || return
 	echo "memory after 10 pictures: $early MiB, most of all 100: $most MiB"
-	rm -r "$dir"
 	[ "$most" -le $((early + 16)) ]
 }
 
 speed() {
 	start
-	LATENT_SPEED=1 try kernels 200 suite gpu/cuda gpu/cuda 200 -test.run '^TestSpeed$'
+	LATENT_SPEED=1 try kernels 200 suite gpu/cuda -test.run '^TestSpeed$'
 	for arch in sd15 sdxl; do
 		try "latent-$arch" 100 "$bin/latent" bench --arch $arch --profile
 	done
@@ -121,6 +120,7 @@ speed() {
 	finish
 }
 
+export -f suite sanitize hundred
 case ${1:-} in
 build | correct | speed) "$1" ;;
 *) sed -n '2,9p' "$0" | cut -c3- ;;
