@@ -180,6 +180,7 @@ func (p *albumPane) choose(i int) {
 	p.at = i
 	l := &p.all[i]
 	p.editor.Show()
+	p.win.keys.shown()
 	p.name.SetText(filepath.Base(l.Path))
 	p.note.SetText(l.wanting())
 	p.filling = true

@@ -13,7 +13,18 @@ import (
 
 // keys is what the keyboard does whichever control has the focus. Fyne gives a
 // key to the focused control alone, so each of ours passes Esc on.
-type keys struct{ escape func() }
+type keys struct {
+	escape  func()
+	repaint func() // nil where nothing is painted
+}
+
+// shown paints the window anew: Fyne does not know objects that were hidden until
+// now, and would show them only with the next change of another.
+func (k *keys) shown() {
+	if k.repaint != nil {
+		k.repaint()
+	}
+}
 
 func (k *keys) took(e *fyne.KeyEvent) bool {
 	if e.Name != fyne.KeyEscape || k.escape == nil {

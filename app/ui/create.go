@@ -282,6 +282,7 @@ func (p *createPage) styleMenu() []*fyne.MenuItem {
 	}
 	items = append(items, fyne.NewMenuItem("Keep this as a style…", func() {
 		p.styleBox.Show()
+		p.win.keys.shown()
 		p.win.Canvas().Focus(p.styleName)
 	}))
 	if len(forget) > 0 {

@@ -354,11 +354,13 @@ func (p *galleryPage) openLightbox() {
 		return
 	}
 	p.lightbox.Show()
+	p.win.keys.shown()
 	p.win.Canvas().Focus(p.lightbox)
 }
 
 func (p *galleryPage) closeLightbox() {
 	p.lightbox.Hide()
+	p.win.keys.shown()
 	p.win.Canvas().Focus(p.grid)
 }
 

@@ -130,6 +130,7 @@ func (in *initial) paint() {
 	in.page.stage.Hide()
 	in.page.empty.Hide()
 	in.board.Show()
+	in.page.win.keys.shown()
 }
 
 // finish takes what was marked.
@@ -145,6 +146,7 @@ func (in *initial) done() {
 		in.page.stage.Show()
 		in.page.showPicked()
 	}
+	in.page.win.keys.shown()
 	in.masked.SetText("all of it is painted anew")
 	if in.mask != nil {
 		in.masked.SetText("the marked part is painted anew")

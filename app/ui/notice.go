@@ -17,10 +17,11 @@ type notice struct {
 	close   *button
 	action  *link
 	kind    fyne.ThemeColorName
+	keys    *keys
 }
 
 func newNotice(k *keys) *notice {
-	n := &notice{message: widget.NewLabel(""), kind: theme.ColorNameError}
+	n := &notice{message: widget.NewLabel(""), kind: theme.ColorNameError, keys: k}
 	n.message.Wrapping = fyne.TextWrapWord
 	n.message.Selectable = true
 	n.close = newButton(k, "", theme.CancelIcon(), n.clear).quiet()
@@ -50,11 +51,13 @@ func (n *notice) show(message string, kind fyne.ThemeColorName) {
 	n.message.SetText(sentence(message))
 	n.Show()
 	n.Refresh()
+	n.keys.shown()
 }
 
 func (n *notice) clear() {
 	n.message.SetText("")
 	n.Hide()
+	n.keys.shown()
 }
 
 func (n *notice) CreateRenderer() fyne.WidgetRenderer {

@@ -180,7 +180,7 @@ func (r *tileRenderer) apply() {
 		r.star.SetResource(icon("star-white"))
 	}
 	if r.t.warned {
-		r.star.SetResource(theme.NewColoredResource(theme.WarningIcon(), theme.ColorNameWarning))
+		r.star.SetResource(theme.NewColoredResource(theme.WarningIcon(), colorBadge))
 	}
 	if r.t.broken {
 		r.cross.SetResource(theme.NewColoredResource(theme.BrokenImageIcon(), colorMuted))

@@ -16,6 +16,7 @@ const (
 	colorStage  fyne.ThemeColorName = "latentStage"  // behind pictures and curves
 	colorTrack  fyne.ThemeColorName = "latentTrack"  // of progress, unfilled
 	colorAccent fyne.ThemeColorName = "latentAccent" // behind what is chosen
+	colorBadge  fyne.ThemeColorName = "latentBadge"  // of a warning on a picture
 
 	radiusPanel = 12
 	radiusSmall = 8
@@ -48,6 +49,7 @@ var (
 		colorStage:                         hex(0x131618FF),
 		colorTrack:                         hex(0x2A2F33FF),
 		colorAccent:                        hex(0x1D3330FF),
+		colorBadge:                         hex(0xF5B74EFF),
 		theme.ColorNameForeground:          hex(0xE8EBEDFF),
 		colorMuted:                         hex(0x939CA3FF),
 		theme.ColorNamePlaceHolder:         hex(0x717A81FF),
@@ -83,6 +85,7 @@ var (
 		colorStage:                         hex(0xF7F9F9FF),
 		colorTrack:                         hex(0xDDE3E5FF),
 		colorAccent:                        hex(0xDCF2EDFF),
+		colorBadge:                         hex(0xF5B74EFF),
 		theme.ColorNameForeground:          hex(0x1B2226FF),
 		colorMuted:                         hex(0x5F6B72FF),
 		theme.ColorNamePlaceHolder:         hex(0x86929AFF),

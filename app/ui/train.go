@@ -146,6 +146,7 @@ func (p *trainPage) tab(i int) {
 	show(p.album.content, i == 0 && len(p.album.all) > 0)
 	show(p.album.filter, i == 0 && len(p.album.all) > 0)
 	show(p.noPictures, i == 0 && len(p.album.all) == 0)
+	p.win.keys.shown()
 	for n, b := range p.tabs {
 		b.Importance = widget.LowImportance
 		if n == i {

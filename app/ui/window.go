@@ -5,11 +5,13 @@ package ui
 import (
 	"fmt"
 	"image"
+	"image/color"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/dialog"
 	"fyne.io/fyne/v2/driver/desktop"
@@ -76,6 +78,11 @@ func newWindow(app fyne.App, e Engine, at places, post poster) *Window {
 	w.models = e.Models(w.settings.Models)
 	w.Window = app.NewWindow("Latent")
 	w.keys.escape = w.escape
+	dot := canvas.NewRectangle(color.Transparent)
+	w.keys.repaint = dot.Refresh
+	hand := post
+	post = func(f func()) { hand(func() { f(); w.keys.shown() }) }
+	w.post = post
 	w.keeper = newKeeper(func(path string, err error) {
 		w.post(func() { w.create.notice.fail(fmt.Sprintf("%s could not be kept: %v", path, plainReason(err))) })
 	})
@@ -115,7 +122,7 @@ func newWindow(app fyne.App, e Engine, at places, post poster) *Window {
 	}
 	top := stack(tight, w.rail[pageCreate], w.rail[pageQueue], w.rail[pageGallery], w.rail[pageTrain], w.rail[pageModels])
 	rail := container.NewBorder(top, w.rail[pageSettings], nil, nil)
-	w.SetContent(padded(tight, container.NewBorder(nil, nil, container.New(&insets{right: tight}, rail), nil, container.NewStack(w.pages...))))
+	w.SetContent(padded(tight, container.NewBorder(nil, nil, container.New(&insets{right: tight}, rail), nil, container.NewStack(append(w.pages, container.NewWithoutLayout(dot))...))))
 	w.SetMainMenu(w.menu())
 	w.SetPadded(false)
 	w.Resize(fyne.NewSize(1100, 700))
@@ -132,6 +139,7 @@ func (w *Window) queueChanged() {
 	w.create.refresh()
 	w.queue.refresh()
 	w.rail[pageQueue].count(len(w.jobs.list))
+	w.keys.shown()
 }
 
 func (w *Window) measuresPath() string { return filepath.Join(w.places.state, "measures.toml") }
@@ -169,6 +177,7 @@ func (w *Window) show(page int) {
 			p.Hide()
 		}
 	}
+	w.keys.shown()
 	w.gallery.shown(page == pageGallery)
 	switch page {
 	case pageCreate:
