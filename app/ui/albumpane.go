@@ -31,7 +31,7 @@ type albumPane struct {
 	grid    *grid
 	thumbs  *thumbs
 	tiles   map[string]*tile
-	filter  *button
+	filter  *link
 	view    *view
 	name    *text
 	note    *text
@@ -51,10 +51,10 @@ func newAlbumPane(w *Window, changed func()) *albumPane {
 	p.grid.walked = func(i int) { p.choose(p.list[i]) }
 	p.grid.opened = func() { w.Canvas().Focus(p.caption) }
 	p.grid.typed = func(fyne.KeyName) {}
-	p.filter = newButton(k, "Needs something", theme.WarningIcon(), func() {
+	p.filter = newLink(k, "Show these", func() {
 		p.wanting = !p.wanting
 		p.arrange()
-	}).quiet()
+	})
 	p.view = newView(w.post)
 	p.name, p.note = newText("", theme.ColorNameForeground, theme.SizeNameText).short(), caption("").short()
 	p.caption = newEntry(k, 3)
@@ -128,9 +128,9 @@ func (p *albumPane) arrange() {
 			p.list = append(p.list, i)
 		}
 	}
-	p.filter.Text = "Needs something"
+	p.filter.Text = "Show these"
 	if p.wanting {
-		p.filter.Text = "All pictures"
+		p.filter.Text = "Show all"
 	}
 	p.filter.Refresh()
 	p.grid.chosen = -1

@@ -76,7 +76,7 @@ func newCreatePage(w *Window) *createPage {
 	p.styleBox = beside(nil, p.styleName, row(tight, newButton(k, "Keep", theme.ConfirmIcon(), p.keepStyle), newButton(k, "", theme.CancelIcon(), func() { p.styleBox.Hide() }).quiet()))
 	p.styleBox.Hide()
 	p.strip = newStrip(p.pickByHand)
-	p.empty = emptyState(icon("create"), "Your picture appears here", "Ctrl+Enter makes one from the prompt, Esc stops")
+	p.empty = emptyState(icon("create"), "Your picture appears here", "Ctrl+Enter makes one, Esc stops")
 
 	p.compare.Hide()
 	p.stage = container.New(columnsLayout{}, p.view)

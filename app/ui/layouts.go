@@ -202,7 +202,7 @@ func nonNil(objects ...fyne.CanvasObject) (out []fyne.CanvasObject) {
 type besideLayout struct{ left, right fyne.CanvasObject }
 
 func (l besideLayout) MinSize(objects []fyne.CanvasObject) (s fyne.Size) {
-	for i, o := range objects {
+	for i, o := range visible(objects) {
 		m := o.MinSize()
 		s = fyne.NewSize(s.Width+m.Width, max(s.Height, m.Height))
 		if i > 0 {
@@ -218,12 +218,12 @@ func (l besideLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 		o.Move(fyne.NewPos(x, 0))
 		o.Resize(fyne.NewSize(w, size.Height))
 	}
-	if l.right != nil {
+	if l.right != nil && l.right.Visible() {
 		w := l.right.MinSize().Width
 		place(l.right, end-w, w)
 		end -= w + tight
 	}
-	if l.left != nil {
+	if l.left != nil && l.left.Visible() {
 		w := l.left.MinSize().Width
 		place(l.left, 0, w)
 		x = w + tight

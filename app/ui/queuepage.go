@@ -39,7 +39,7 @@ func newQueuePage(w *Window) *queuePage {
 		})
 	p.list.HideSeparators = true
 	p.list.OnSelected = func(i widget.ListItemID) { p.list.UnselectAll() }
-	p.empty = emptyState(icon("queue"), "Nothing is waiting", "Each press of Generate adds to this queue; it is kept when Latent is closed")
+	p.empty = emptyState(icon("queue"), "Nothing is waiting", "Generate adds to this queue; it is kept on disk")
 	head := beside(nil, middle(stack(2, heading("Queue"), p.count)), row(tight, p.clear, p.pause))
 	p.content = newPanel(colorPanel, gap+2, container.NewBorder(stack(gap, head, p.notice), nil, nil, nil,
 		container.New(&insets{top: gap}, container.NewStack(p.list, p.empty))))

@@ -98,7 +98,7 @@ func newTrainPage(w *Window) *trainPage {
 
 	browse := newButton(k, "Choose…", theme.FolderOpenIcon(), func() { w.askFolder(p.folder.SetText) })
 	form := stack(gap,
-		stack(tight, caption("Pictures"), beside(nil, p.folder, browse), p.found),
+		stack(tight, caption("Pictures"), beside(nil, p.folder, browse), beside(nil, p.found, p.album.filter)),
 		labelled("Model to start from", p.base),
 		labelled("Name of the new model", p.name),
 		p.steps.content, p.batch.content,
@@ -108,15 +108,15 @@ func newTrainPage(w *Window) *trainPage {
 	controls := container.NewBorder(nil, stack(tight, p.notice, p.promised, fixedSize(0, 42, container.NewStack(p.start, p.stop))), nil, nil, scrolled(form))
 
 	stat := func(name string) (*text, fyne.CanvasObject) {
-		t := heading("–")
-		box := newPanel(colorStage, 10, stack(2, caption(name), t))
+		t := heading("–").short()
+		box := newPanel(colorStage, 10, stack(2, caption(name).short(), t))
 		box.radius = radiusSmall
 		return t, box
 	}
 	var tiles [4]fyne.CanvasObject
 	p.lossStat, tiles[0] = stat("Loss")
 	p.stepStat, tiles[1] = stat("Step")
-	p.speedStat, tiles[2] = stat("Samples per second")
+	p.speedStat, tiles[2] = stat("Samples / s")
 	p.eta, tiles[3] = stat("Time left")
 	p.empty = emptyState(icon("train"), "The loss curve appears here", "It falls as the model learns your pictures")
 	p.samples = newStrip(p.showSample)
@@ -129,12 +129,13 @@ func newTrainPage(w *Window) *trainPage {
 		container.New(&insets{bottom: tight}, container.New(&insets{top: gap}, newPanel(colorStage, gap, container.NewStack(p.chart, p.empty)))))
 	p.tabs[0] = newButton(k, "Pictures", icon("gallery"), func() { p.tab(0) })
 	p.tabs[1] = newButton(k, "Progress", icon("train"), func() { p.tab(1) })
-	noPictures := emptyState(icon("gallery"), "Choose a folder of pictures", "They are shown here with their captions, which you can edit")
+	noPictures := emptyState(icon("gallery"), "Choose a folder of pictures", "Their captions can be written here")
 	p.noPictures = noPictures
-	main := container.NewBorder(container.New(&insets{bottom: gap}, beside(row(tight, p.tabs[0], p.tabs[1]), container.NewStack(), p.album.filter)), nil, nil, nil,
+	main := container.NewBorder(container.New(&insets{bottom: gap}, row(tight, p.tabs[0], p.tabs[1])), nil, nil, nil,
 		container.NewStack(container.NewStack(noPictures, p.album.content), p.monitor))
 	p.content = sidebar(controls, main)
 	p.tab(0)
+	p.album.filter.Hide()
 	p.album.content.Hide()
 	return p
 }
@@ -144,7 +145,6 @@ func (p *trainPage) tab(i int) {
 	p.shownTab = i
 	show(p.monitor, i == 1)
 	show(p.album.content, i == 0 && len(p.album.all) > 0)
-	show(p.album.filter, i == 0 && len(p.album.all) > 0)
 	show(p.noPictures, i == 0 && len(p.album.all) == 0)
 	p.win.keys.shown()
 	for n, b := range p.tabs {
@@ -160,6 +160,7 @@ func (p *trainPage) tab(i int) {
 func (p *trainPage) told() {
 	text := countAlbum(p.album.all)
 	color := theme.ColorNameSuccess
+	show(p.album.filter, !strings.HasSuffix(text, "all with captions"))
 	if !strings.HasSuffix(text, "all with captions") {
 		color = theme.ColorNameWarning
 	}
