@@ -89,7 +89,7 @@ var arrows = []struct {
 		"layers run on any device",
 	},
 	{
-		[]string{"latent/gpu/safetensors"}, []string{"latent/..."}, nil,
+		[]string{"latent/gpu/safetensors"}, []string{"latent/..."}, []string{"latent/gpu/atomicfile"},
 		"a file format is only a file format",
 	},
 	{
@@ -105,7 +105,7 @@ var arrows = []struct {
 		"what is embedded is only data",
 	},
 	{
-		[]string{"latent/assets/..."}, []string{"latent/..."}, []string{"latent/assets/..."},
+		[]string{"latent/assets/..."}, []string{"latent/..."}, []string{"latent/assets/...", "latent/gpu/atomicfile"},
 		"the generator makes pictures, and knows no model that learns from them",
 	},
 	{

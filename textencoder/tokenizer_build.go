@@ -3,12 +3,8 @@ package textencoder
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -143,32 +139,4 @@ func (v Vocabulary) Tokenizer() (*Tokenizer, error) {
 		}
 		return data, nil
 	})
-}
-
-// Save writes the files into a folder, which it makes if it is absent.
-func (v Vocabulary) Save(folder string) error {
-	if err := os.MkdirAll(folder, 0o777); err != nil {
-		return err
-	}
-	for name, data := range v {
-		if err := writeFile(filepath.Join(folder, name), data); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeFile replaces a file as a whole or not at all.
-func writeFile(path string, data []byte) error {
-	hidden := fmt.Sprintf(".%s.%016x.tmp", filepath.Base(path), rand.Uint64())
-	tmp, err := os.OpenFile(filepath.Join(filepath.Dir(path), hidden), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	_, err = tmp.Write(data)
-	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		os.Remove(tmp.Name())
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }

@@ -11,7 +11,6 @@ import (
 	"image"
 	"image/png"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"latent/app/pictures"
+	"latent/gpu/atomicfile"
 )
 
 // Encode returns the PNG file of a picture with its recipe inside.
@@ -38,7 +38,7 @@ func Encode(img image.Image, r Recipe) ([]byte, error) {
 // Save writes a picture with its recipe as a PNG file, in place of what may be
 // there. On an error path holds what it held before, and nothing else is left.
 func Save(path string, img image.Image, r Recipe) error {
-	return write(path, img, r, os.Rename)
+	return write(path, img, r, atomicfile.WriteFile)
 }
 
 // SaveNext writes a picture under the folder's next free name and returns its
@@ -50,65 +50,29 @@ func SaveNext(dir string, img image.Image, r Recipe) (string, error) {
 			return "", err
 		}
 		path := filepath.Join(dir, name)
-		if err := write(path, img, r, moveNew); !errors.Is(err, fs.ErrExist) {
+		if err := write(path, img, r, atomicfile.Create); !errors.Is(err, fs.ErrExist) {
 			return path, err
 		}
 	}
 }
 
-// moveNew renames a file, but not onto another one.
-func moveNew(from, to string) error {
-	err := os.Link(from, to)
-	switch {
-	case err == nil:
-		return os.Remove(from)
-	case errors.Is(err, fs.ErrExist):
-		return err
-	}
-	// Some file systems have no links.
-	if _, err := os.Lstat(to); err == nil {
-		return fs.ErrExist
-	}
-	return os.Rename(from, to)
-}
-
-// write makes the file under a hidden name beside path, syncs it and moves it.
-func write(path string, img image.Image, r Recipe, move func(from, to string) error) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("cannot save %s: %w", path, reason(err))
-		}
-	}()
+// write encodes a picture and has store put it at path.
+func write(path string, img image.Image, r Recipe, store func(path string, data []byte) error) error {
 	data, err := Encode(img, r)
-	if err != nil {
-		return err
-	}
-	hidden := fmt.Sprintf(".%s.%016x.tmp", filepath.Base(path), rand.Uint64())
-	tmp, err := os.OpenFile(filepath.Join(filepath.Dir(path), hidden), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	_, err = tmp.Write(data)
-	err = cmp.Or(err, tmp.Sync())
-	err = cmp.Or(err, tmp.Close())
 	if err == nil {
-		err = move(tmp.Name(), path)
+		err = store(path, data)
 	}
 	if err != nil {
-		os.Remove(tmp.Name())
+		return fmt.Errorf("cannot save %s: %w", path, reason(err))
 	}
-	return err
+	return nil
 }
 
-// reason takes the temporary file's name out of an error.
+// reason takes the path out of an error, which names it already.
 func reason(err error) error {
 	var path *fs.PathError
-	var link *os.LinkError
-	switch {
-	case errors.As(err, &path):
+	if errors.As(err, &path) {
 		return path.Err
-	case errors.As(err, &link):
-		return link.Err
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"latent/gpu"
+	"latent/gpu/atomicfile"
 	"latent/gpu/nn"
 	"latent/gpu/safetensors"
 	"latent/textencoder"
@@ -43,8 +44,14 @@ func Save(folder string, m *Model, format string, values func(nn.Named) *gpu.Ten
 		index["requires_safety_checker"] = false
 	}
 	for dir, v := range vocabularies {
-		if err := v.Save(filepath.Join(folder, dir)); err != nil {
+		dir = filepath.Join(folder, dir)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
+		}
+		for name, data := range v {
+			if err := WriteFile(filepath.Join(dir, name), data); err != nil {
+				return err
+			}
 		}
 	}
 	for _, f := range files {
@@ -86,29 +93,5 @@ func writeJSON(path string, v any) error {
 	return WriteFile(path, append(data, '\n'))
 }
 
-// WriteFile replaces path by data: a temporary file beside it is written,
-// synced and renamed.
-func WriteFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".latent-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(data); err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Chmod(f.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	return err
-}
+// WriteFile replaces path by data, whole or not at all.
+func WriteFile(path string, data []byte) error { return atomicfile.WriteFile(path, data) }

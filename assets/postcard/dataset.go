@@ -7,6 +7,8 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+
+	"latent/gpu/atomicfile"
 )
 
 // WriteDataset writes the postcards of seeds seed, seed+1, … into dir, which it
@@ -31,10 +33,10 @@ func (g *Generator) WriteDataset(ctx context.Context, dir string, count int, see
 			return fmt.Errorf("encode picture %d: %w", i+1, err)
 		}
 		base := filepath.Join(dir, fmt.Sprintf("%06d", i+1))
-		if err := writeFile(base+".txt", []byte(sample.Caption+"\n")); err != nil {
+		if err := atomicfile.WriteFile(base+".txt", []byte(sample.Caption+"\n")); err != nil {
 			return err
 		}
-		if err := writeFile(base+".png", picture.Bytes()); err != nil {
+		if err := atomicfile.WriteFile(base+".png", picture.Bytes()); err != nil {
 			return err
 		}
 		if progress != nil {
@@ -42,33 +44,4 @@ func (g *Generator) WriteDataset(ctx context.Context, dir string, count int, see
 		}
 	}
 	return nil
-}
-
-// writeFile writes a whole file or none: to a temporary file in the same
-// folder, synced, then renamed.
-func writeFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("write the dataset: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("write %s: %w", path, err)
-		}
-	}()
-	if _, err = f.Write(data); err != nil {
-		return err
-	}
-	if err = f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

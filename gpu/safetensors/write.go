@@ -9,11 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"unicode/utf8"
+
+	"latent/gpu/atomicfile"
 )
 
 // An Entry is a tensor to be written: its bytes, little-endian and row-major,
@@ -27,32 +26,14 @@ type Entry struct {
 	Stream func(io.Writer) error
 }
 
-// Write writes a safetensors file. It writes to a temporary file in the same
-// folder, syncs it and renames it to path: on an error, or if the process ends
-// early, path holds what it held before.
-func Write(path string, entries []Entry, metadata map[string]string) (err error) {
-	// Not os.CreateTemp, whose files are for their owner alone, whatever the umask.
-	hidden := fmt.Sprintf(".%s.%016x.tmp", filepath.Base(path), rand.Uint64())
-	tmp, err := os.OpenFile(filepath.Join(filepath.Dir(path), hidden), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			tmp.Close() // a second time does no harm
-			os.Remove(tmp.Name())
+// Write replaces the file at path by a safetensors file, whole or not at all.
+func Write(path string, entries []Entry, metadata map[string]string) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
+		if err := WriteTo(w, entries, metadata); err != nil {
+			return fmt.Errorf("writing %s: %w", path, err)
 		}
-	}()
-	if err := WriteTo(tmp, entries, metadata); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	if err := tmp.Sync(); err != nil {
-		return err
-	}
-	if err := tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+		return nil
+	})
 }
 
 // WriteTo writes a safetensors file to w. The same entries, in any order, give
