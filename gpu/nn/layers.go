@@ -8,8 +8,9 @@ import (
 
 // Linear is y = x·Wᵀ + b.
 type Linear struct {
-	Weight *Param `key:"weight"`
-	Bias   *Param `key:"bias"`
+	Weight  *Param   `key:"weight"`
+	Bias    *Param   `key:"bias"`
+	Adapter *Adapter // nil: none
 }
 
 // NewLinear declares a linear layer of in → out features.
@@ -26,7 +27,11 @@ func (l *Linear) Forward(x *gpu.Tensor) *gpu.Tensor { return l.ForwardAdd(x, nil
 
 // ForwardAdd is Forward with the residual added in the same pass.
 func (l *Linear) ForwardAdd(x, res *gpu.Tensor) *gpu.Tensor {
-	return gpu.Linear(x, l.Weight.T, value(l.Bias), res)
+	y := gpu.Linear(x, l.Weight.T, value(l.Bias), res)
+	if l.Adapter != nil {
+		y = gpu.Linear(l.Adapter.scaled(gpu.Linear(x, l.Adapter.Down.T, nil, nil)), l.Adapter.Up.T, nil, y)
+	}
+	return y
 }
 
 func value(p *Param) *gpu.Tensor {
@@ -41,6 +46,7 @@ type Conv2d struct {
 	Weight   *Param `key:"weight"`
 	Bias     *Param `key:"bias"`
 	Geometry gpu.Conv
+	Adapter  *Adapter // nil: none
 }
 
 // NewConv2d declares a convolution of in → out channels.
@@ -58,7 +64,12 @@ func (c *Conv2d) Forward(x *gpu.Tensor) *gpu.Tensor { return c.ForwardAdd(x, nil
 
 // ForwardAdd is Forward with the residual added in the same pass.
 func (c *Conv2d) ForwardAdd(x, res *gpu.Tensor) *gpu.Tensor {
-	return gpu.Conv2d(x, c.Weight.T, value(c.Bias), res, c.Geometry)
+	y := gpu.Conv2d(x, c.Weight.T, value(c.Bias), res, c.Geometry)
+	if c.Adapter != nil {
+		h := c.Adapter.scaled(gpu.Conv2d(x, c.Adapter.Down.T, nil, nil, c.Geometry))
+		y = gpu.Conv2d(h, c.Adapter.Up.T, nil, y, gpu.Conv{Stride: 1})
+	}
+	return y
 }
 
 // GroupNorm normalises groups of channels.

@@ -70,24 +70,31 @@ type Named struct {
 // Params lists the parameters of a model in the order of its fields.
 func Params(model any) []Named {
 	var out []Named
-	walk(reflect.ValueOf(model), "", &out)
+	walk(reflect.ValueOf(model), "", func(path string, v any) {
+		if p, ok := v.(*Param); ok {
+			out = append(out, Named{path, p})
+		}
+	})
 	return out
 }
 
-func walk(v reflect.Value, path string, out *[]Named) {
+// walk visits every pointer that is reached through tagged fields, with its path.
+func walk(v reflect.Value, path string, visit func(path string, v any)) {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
 		if v.IsNil() {
 			return
 		}
-		if p, ok := v.Interface().(*Param); ok {
-			*out = append(*out, Named{path, p})
-			return
+		if v.Kind() == reflect.Pointer {
+			visit(path, v.Interface())
+			if _, leaf := v.Interface().(*Param); leaf {
+				return
+			}
 		}
-		walk(v.Elem(), path, out)
+		walk(v.Elem(), path, visit)
 	case reflect.Slice:
 		for i := range v.Len() {
-			walk(v.Index(i), join(path, strconv.Itoa(i)), out)
+			walk(v.Index(i), join(path, strconv.Itoa(i)), visit)
 		}
 	case reflect.Struct:
 		t := v.Type()
@@ -99,7 +106,7 @@ func walk(v reflect.Value, path string, out *[]Named) {
 			if !t.Field(i).IsExported() {
 				panic(fmt.Sprintf("nn: field %v.%s has a key but is not exported", t, t.Field(i).Name))
 			}
-			walk(v.Field(i), join(path, key), out)
+			walk(v.Field(i), join(path, key), visit)
 		}
 	}
 }

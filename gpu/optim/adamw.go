@@ -21,6 +21,8 @@ type Config struct {
 	ClipNorm     float64 // largest global gradient norm; 0 means no clipping
 	EMADecay     float64 // per step; 0 means no average
 	EMAEvery     int     // steps between two updates of the average (decay^every); 0 means 1
+	// Rate is what a parameter's learning rate is multiplied with; nil means 1.
+	Rate func(p nn.Named) float64
 }
 
 // AdamW optimises a set of parameters. Its state is float32: the master copies
@@ -33,6 +35,7 @@ type AdamW struct {
 
 type slot struct {
 	nn.Named
+	rate              float64
 	master, m, v, ema *gpu.Tensor
 }
 
@@ -50,7 +53,10 @@ func New(params []nn.Named, c Config) (o *AdamW, err error) {
 	dev := params[0].T.Device()
 	dev.Permanent(func() {
 		for _, p := range params {
-			s := slot{Named: p, master: p.T}
+			s := slot{Named: p, rate: 1, master: p.T}
+			if c.Rate != nil {
+				s.rate = c.Rate(p)
+			}
 			shape := p.T.Shape()
 			if p.T.DType() != gpu.Float32 {
 				s.master = gpu.Cast(p.T, gpu.Float32)
@@ -94,7 +100,7 @@ func (o *AdamW) Step(lr float64) (norm float64) {
 			continue
 		}
 		s := gpu.AdamWStep{
-			LR: float32(lr), Beta1: float32(o.Beta1), Beta2: float32(o.Beta2), Eps: float32(o.Eps),
+			LR: float32(lr * p.rate), Beta1: float32(o.Beta1), Beta2: float32(o.Beta2), Eps: float32(o.Eps),
 			WeightDecay: float32(o.WeightDecay), GradScale: float32(scale), Step: o.steps,
 		}
 		if p.Kind >= nn.Bias {

@@ -74,6 +74,8 @@ func TestSchedules(t *testing.T) {
 		{"constant", 4, 6, []float64{0.25, 0.5, 0.75, 1, 1, 1, 1}},
 		{"cosine", 0, 4, []float64{1, (1 + math.Sqrt2/2) / 2, 0.5, (1 - math.Sqrt2/2) / 2, 0, 0}},
 		{"cosine", 2, 6, []float64{0.5, 1, 1, (1 + math.Sqrt2/2) / 2, 0.5, (1 - math.Sqrt2/2) / 2, 0}},
+		{"linear", 0, 4, []float64{1, 0.75, 0.5, 0.25, 0, 0}},
+		{"linear", 2, 4, []float64{0.5, 1, 1, 0.5, 0}},
 		{"cosine", 3, 3, []float64{1. / 3, 2. / 3, 1, 1, 0}}, // all of it warm-up
 	} {
 		const lr = 2e-3
@@ -87,7 +89,7 @@ func TestSchedules(t *testing.T) {
 			}
 		}
 	}
-	if _, err := optim.NewSchedule("triangle", 1, 0, 1); err == nil || !strings.Contains(err.Error(), "constant or cosine") {
+	if _, err := optim.NewSchedule("triangle", 1, 0, 1); err == nil || !strings.Contains(err.Error(), "constant, cosine or linear") {
 		t.Errorf("an unknown schedule: %v", err)
 	}
 }
