@@ -55,6 +55,17 @@ func (m *Model) Close() {
 	nn.Free(m.VAE)
 }
 
+// Encoders are the model's text encoders, as its U-Net was trained with.
+func (m *Model) Encoders() textencoder.Encoders {
+	switch {
+	case m.Text2 != nil:
+		return textencoder.ForSDXL(m.Text, m.Tokenizer, m.Text2, m.Tokenizer2)
+	case m.Family == SD2:
+		return textencoder.ForSD2(m.Text, m.Tokenizer)
+	}
+	return textencoder.ForSD1(m.Text, m.Tokenizer)
+}
+
 // Inpaints tells whether the U-Net wants a mask and the masked picture beside
 // the latent: 4 + 1 + 4 channels.
 func (m *Model) Inpaints() bool { return m.UNet.Config.InChannels == 2*m.VAE.Config.LatentChannels+1 }

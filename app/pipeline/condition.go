@@ -26,7 +26,7 @@ type conditions struct {
 // newConditions finds the words of a request that were learned, and the prompts
 // of each step.
 func (g *generation) newConditions() (c *conditions, err error) {
-	c = &conditions{encoders: encoders(g.Model), encoded: map[prompts]textencoder.Cond{}}
+	c = &conditions{encoders: g.Model.Encoders(), encoded: map[prompts]textencoder.Cond{}}
 	c.options = textencoder.Options{Emphasis: textencoder.Emphasis(g.req.Emphasis), ClipSkip: g.req.ClipSkip}
 	var clean [2]string
 	for i, text := range []string{g.req.Negative, g.req.Prompt} {
@@ -59,17 +59,6 @@ func (g *generation) newConditions() (c *conditions, err error) {
 		c.steps = append(c.steps, list)
 	}
 	return c, nil
-}
-
-// encoders are the text encoders of a model, as its U-Net was trained with.
-func encoders(m *library.Model) textencoder.Encoders {
-	switch {
-	case m.Text2 != nil:
-		return textencoder.ForSDXL(m.Text, m.Tokenizer, m.Text2, m.Tokenizer2)
-	case m.Family == library.SD2:
-		return textencoder.ForSD2(m.Text, m.Tokenizer)
-	}
-	return textencoder.ForSD1(m.Text, m.Tokenizer)
 }
 
 // encode encodes the prompts of all steps: with guidance two rows, of which the

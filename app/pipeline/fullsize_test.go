@@ -73,7 +73,7 @@ func fullSizeParts(t *testing.T, m *library.Model, f *golden.File) {
 		}
 	}
 	m.Device.Scope(func() []*gpu.Tensor {
-		cond, err := encoders(m).Encode([]string{fullSizeRequest.Negative, fullSizeRequest.Prompt}, textencoder.Options{})
+		cond, err := m.Encoders().Encode([]string{fullSizeRequest.Negative, fullSizeRequest.Prompt}, textencoder.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
