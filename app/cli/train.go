@@ -48,7 +48,7 @@ func train(ctx context.Context, args []string) error {
 	case err != nil:
 		return err
 	}
-	fmt.Println(config.Output)
+	fmt.Println(config.Result())
 	return nil
 }
 

@@ -52,7 +52,7 @@ func (r *run) trainWholeAutoencoder() error {
 	params := nn.Trainable(r.model.VAE)
 	order := &shuffled{seed: r.Seed, n: r.data.Len()}
 	a := r.Autoencoder
-	next := prefetch(r.ctx, func(k int) (batch, error) {
+	next := ahead(r.ctx, func(k int) (batch, error) {
 		if k/a.Accumulate < a.CropSteps {
 			b, err := r.pictureBatch(a.CropBatch, k, order)
 			return r.crop(b, k), err
@@ -101,7 +101,7 @@ func (r *run) trainDecoder() error {
 		PostQuantConv *nn.Conv2d   `key:"post_quant_conv"`
 	}{m.Decoder, m.PostQuantConv})
 	order := &shuffled{seed: r.Seed + 2, n: r.data.Len()}
-	next := prefetch(r.ctx, func(k int) (batch, error) { return r.pictureBatch(s.Batch, k, order) })
+	next := ahead(r.ctx, func(k int) (batch, error) { return r.pictureBatch(s.Batch, k, order) })
 	defer next.stop()
 	var failure error
 	l := &loop{run: r, name: "decoder", stage: s, params: params}
@@ -172,7 +172,7 @@ func (r *run) normaliseLatents() error {
 		if err != nil {
 			return err
 		}
-		for i, v := range r.encodeMean(b.pixels, r.Autoencoder.Batch) {
+		for i, v := range r.encodeMean(b.pixels, r.Autoencoder.Batch, b.size, b.size) {
 			sum[i%c] += float64(v)
 			squares[i%c] += float64(v) * float64(v)
 			if i%c == 0 {
@@ -186,16 +186,4 @@ func (r *run) normaliseLatents() error {
 		std[i] = max(math.Sqrt(max(squares[i]/float64(count)-mean[i]*mean[i], 0)), 1e-3)
 	}
 	return r.model.VAE.Standardise(mean, std)
-}
-
-// encodeMean gives the latents of n pictures, [n,h,w,c], before scaling.
-func (r *run) encodeMean(pixels []float32, n int) []float32 {
-	var out []float32
-	size := r.Data.Resolution
-	r.dev.Scope(func() []*gpu.Tensor {
-		m := r.model.VAE.Moments(r.dev.FromFloat32(pixels, r.dtype, n, size, size, 3))
-		out = gpu.Channels(m, 0, m.Dim(3)/2).Float32s()
-		return nil
-	})
-	return out
 }

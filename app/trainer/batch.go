@@ -19,12 +19,12 @@ func (r *run) pictureBatch(n, k int, order *shuffled) (batch, error) {
 		if !r.data.Endless() {
 			at = order.at(at)
 		}
-		rgb, caption, err := r.data.Sample(at)
+		s, err := r.data.Sample(at)
 		if err != nil {
 			return b, err
 		}
-		toFloat(b.pixels[i*size:(i+1)*size], rgb)
-		b.captions[i] = caption
+		toFloat(b.pixels[i*size:(i+1)*size], s.rgb)
+		b.captions[i] = s.caption
 	}
 	return b, nil
 }
@@ -44,36 +44,36 @@ func (r *run) crop(b batch, k int) batch {
 	return out
 }
 
-// prefetcher loads batches k, k+1, … ahead of their use.
-type prefetcher struct {
-	load    func(k int) (batch, error)
+// prefetcher loads items k, k+1, … ahead of their use.
+type prefetcher[T any] struct {
+	load    func(k int) (T, error)
 	ctx     context.Context
 	stop    context.CancelFunc
-	results chan loaded
+	results chan loaded[T]
 	next    int
 }
 
-type loaded struct {
-	batch
-	err error
+type loaded[T any] struct {
+	item T
+	err  error
 }
 
-func prefetch(ctx context.Context, load func(k int) (batch, error)) *prefetcher {
+func ahead[T any](ctx context.Context, load func(k int) (T, error)) *prefetcher[T] {
 	ctx, cancel := context.WithCancel(ctx)
-	return &prefetcher{load: load, ctx: ctx, stop: cancel, next: -1}
+	return &prefetcher[T]{load: load, ctx: ctx, stop: cancel, next: -1}
 }
 
-// get returns batch k; the first call starts the sequence, later calls must
+// get returns item k; the first call starts the sequence, later calls must
 // ask for one more each time.
-func (p *prefetcher) get(k int) (batch, error) {
+func (p *prefetcher[T]) get(k int) (T, error) {
 	if p.next < 0 {
 		p.next = k
-		p.results = make(chan loaded, 2)
+		p.results = make(chan loaded[T], 2)
 		go func(k int) {
 			for ; p.ctx.Err() == nil; k++ {
-				b, err := p.load(k)
+				item, err := p.load(k)
 				select {
-				case p.results <- loaded{b, err}:
+				case p.results <- loaded[T]{item, err}:
 				case <-p.ctx.Done():
 				}
 			}
@@ -85,7 +85,7 @@ func (p *prefetcher) get(k int) (batch, error) {
 	p.next++
 	select {
 	case r := <-p.results:
-		return r.batch, r.err
+		return r.item, r.err
 	case <-p.ctx.Done():
 		return p.load(k) // stopped: the step under way still ends
 	}

@@ -54,10 +54,21 @@ func (l *loop) restore() (int, error) {
 func (l *loop) fingerprint() string {
 	s := l.stage
 	s.Checkpoint, s.Checkpointed = 0, false
-	h := sha256.New()
-	fmt.Fprintf(h, "%s %d %v %+v %+v", l.name, l.Seed, l.dtype, l.Data, s)
+	parts := []any{l.name, l.Seed, l.dtype, l.Data, s}
+	if l.LoRA != nil {
+		parts = append(parts, *l.LoRA)
+	}
 	for _, p := range l.params {
-		fmt.Fprintf(h, " %s%v", p.Key, p.Shape)
+		parts = append(parts, p.Key, p.Shape)
+	}
+	return digest(parts...)
+}
+
+// digest is a hash of what the values print.
+func digest(parts ...any) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%+v ", p)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -1,24 +1,36 @@
 package trainer
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
-	"sort"
-	"strings"
 	"sync"
 
-	"latent/app/pictures"
 	"latent/assets/postcard"
 	"latent/noise"
 )
 
-// dataset gives square RGB pictures with captions by index.
+// sample is an RGB picture with its caption.
+type sample struct {
+	rgb           []uint8 // [height,width,3]
+	width, height int
+	caption       string
+	sizes         sizes
+}
+
+// sizes are what SDXL is told of a picture (Podell et al. 2023, section 2.2), in
+// pixels: height and width of the file, top and left of the part that was cut out
+// of it after scaling, height and width of that part.
+type sizes [6]int32
+
+// dataset gives pictures by index.
 type dataset interface {
 	Len() int // how many there are; endless ones say how many to cache
 	Endless() bool
-	Sample(i int) (rgb []uint8, caption string, err error) // rgb is [size,size,3]
-	Words() []string                                       // vocabulary for a tokenizer of its own
+	Sample(i int) (sample, error)
+	Words() []string // vocabulary for a tokenizer of its own
+
+	// Pass lists the pictures of one pass, some more than once.
+	Pass() []int
+	// Weight is that of a picture's loss.
+	Weight(i int) float64
 }
 
 func openData(d Data, seed uint64) (dataset, error) {
@@ -39,81 +51,27 @@ type postcards struct {
 	seed  uint64
 }
 
-func (p postcards) Len() int        { return p.cache }
-func (p postcards) Endless() bool   { return true }
-func (p postcards) Words() []string { return postcard.Words() }
+func (p postcards) Len() int           { return p.cache }
+func (p postcards) Endless() bool      { return true }
+func (p postcards) Words() []string    { return postcard.Words() }
+func (p postcards) Pass() []int        { return upTo(p.cache) }
+func (p postcards) Weight(int) float64 { return 1 }
 
-func (p postcards) Sample(i int) ([]uint8, string, error) {
-	rgb := make([]uint8, p.Size()*p.Size()*3)
-	return rgb, p.SampleInto(p.seed+uint64(i), rgb), nil
+func (p postcards) Sample(i int) (sample, error) {
+	n := p.Size()
+	s := sample{rgb: make([]uint8, n*n*3), width: n, height: n, sizes: square(n)}
+	s.caption = p.SampleInto(p.seed+uint64(i), s.rgb)
+	return s, nil
 }
 
-// folder is a directory of pictures with captions in .txt files beside them.
-type folder struct {
-	Data
-	files    []string
-	captions []string
-}
+func square(n int) sizes { return sizes{int32(n), int32(n), 0, 0, int32(n), int32(n)} }
 
-func openFolder(d Data) (*folder, error) {
-	entries, err := os.ReadDir(d.Folder)
-	if err != nil {
-		return nil, fmt.Errorf("pictures in %s: %w", d.Folder, pathReason(err))
+func upTo(n int) []int {
+	list := make([]int, n)
+	for i := range list {
+		list[i] = i
 	}
-	f := &folder{Data: d}
-	for _, e := range entries {
-		switch strings.ToLower(filepath.Ext(e.Name())) {
-		case ".png", ".jpg", ".jpeg", ".webp":
-			f.files = append(f.files, filepath.Join(d.Folder, e.Name()))
-		}
-	}
-	if len(f.files) == 0 {
-		return nil, fmt.Errorf("no pictures (.png, .jpg, .webp) in %s", d.Folder)
-	}
-	sort.Strings(f.files)
-	for _, path := range f.files {
-		text, err := os.ReadFile(strings.TrimSuffix(path, filepath.Ext(path)) + ".txt")
-		caption := strings.TrimSpace(string(text))
-		if err != nil || caption == "" {
-			caption = d.Prompt
-		}
-		f.captions = append(f.captions, caption)
-	}
-	return f, nil
-}
-
-func (f *folder) Len() int {
-	if f.Flip {
-		return 2 * len(f.files)
-	}
-	return len(f.files)
-}
-
-func (f *folder) Endless() bool { return false }
-func (f *folder) Words() []string {
-	return strings.Fields(strings.ToLower(strings.Join(f.captions, " ")))
-}
-
-func (f *folder) Sample(i int) ([]uint8, string, error) {
-	n, mirrored := i%len(f.files), i >= len(f.files)
-	img, err := pictures.Load(f.files[n])
-	if err != nil {
-		return nil, "", err
-	}
-	size := f.Resolution
-	img = pictures.Fill(img, size, size)
-	rgb := make([]uint8, 0, size*size*3)
-	for y := range size {
-		for x := range size {
-			at := x
-			if mirrored {
-				at = size - 1 - x
-			}
-			p := img.Pix[y*img.Stride+4*at:]
-			rgb = append(rgb, p[0], p[1], p[2])
-		}
-	}
-	return rgb, f.captions[n], nil
+	return list
 }
 
 // toFloat maps 8-bit RGB to [−1, 1].
@@ -142,3 +100,57 @@ func (s *shuffled) at(k int) int {
 	}
 	return s.perm[k%s.n]
 }
+
+// batches deals pictures out in batches of one size of picture.
+type batches struct {
+	n       int
+	buckets [][]int     // the pictures of a pass by size
+	orders  []*shuffled // of each bucket's pictures
+	order   *shuffled   // of the batches of a pass: those of the first bucket, of the second, …
+	first   []int       // batch of a pass that each bucket begins with
+}
+
+// newBatches sorts the pictures of a pass by size[i], in the order of their first
+// occurrence. A bucket's last batch in a pass is filled up with pictures of the
+// next pass.
+func newBatches[S comparable](seed uint64, pass []int, size func(i int) S, n int) *batches {
+	b := &batches{n: n}
+	at := map[S]int{}
+	for _, i := range pass {
+		k, ok := at[size(i)]
+		if !ok {
+			k = len(b.buckets)
+			at[size(i)] = k
+			b.buckets = append(b.buckets, nil)
+		}
+		b.buckets[k] = append(b.buckets[k], i)
+	}
+	total := 0
+	for k, list := range b.buckets {
+		b.orders = append(b.orders, &shuffled{seed: seed + uint64(k), n: len(list)})
+		b.first = append(b.first, total)
+		total += (len(list) + n - 1) / n
+	}
+	b.order = &shuffled{seed: seed + uint64(len(b.buckets)), n: total}
+	return b
+}
+
+// at lists the pictures of batch k, a function of the seed and k alone.
+func (b *batches) at(k int) []int {
+	bucket := 0
+	if len(b.buckets) > 1 {
+		pass, j := k/b.order.n, b.order.at(k)
+		for bucket = len(b.buckets) - 1; b.first[bucket] > j; bucket-- {
+		}
+		// The batch's number among those of its bucket, of all passes.
+		k = j - b.first[bucket] + pass*((len(b.buckets[bucket])+b.n-1)/b.n)
+	}
+	list := make([]int, b.n)
+	for i := range list {
+		list[i] = b.buckets[bucket][b.orders[bucket].at(k*b.n+i)]
+	}
+	return list
+}
+
+// perPass is the number of batches in a pass.
+func (b *batches) perPass() int { return b.order.n }

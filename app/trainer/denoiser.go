@@ -3,49 +3,109 @@ package trainer
 import (
 	"fmt"
 	"image"
+	"strings"
 
 	"latent/app/library"
 	"latent/app/pipeline"
 	"latent/gpu"
 	"latent/gpu/nn"
+	"latent/noise"
 	"latent/scheduler"
+	"latent/unet"
 )
 
-// trainDenoiser trains U-Net and text encoder on cached latents and writes the
-// model folder.
+// trainDenoiser trains U-Net and text encoders, or a LoRA of theirs, on cached
+// latents and writes the model folder or the LoRA's file.
 func (r *run) trainDenoiser(c *cache) error {
 	schedule, err := scheduler.NewSchedule(r.model.Scheduler)
 	if err != nil {
 		return err
 	}
-	params := prefixed("unet.", nn.Trainable(r.model.UNet))
-	if !r.Denoiser.FreezeText {
-		params = append(params, prefixed("text_encoder.", nn.Trainable(r.model.Text))...)
+	trainsText := !r.Denoiser.FreezeText
+	if r.LoRA != nil {
+		trainsText = r.LoRA.TextEncoder
+	}
+	texts, err := r.encodings(c, trainsText)
+	if err != nil {
+		return err
+	}
+	defer texts.close()
+	r.release(trainsText)
+
+	d := &denoising{
+		cache: c, texts: texts, schedule: schedule,
+		batches: newBatches(r.Seed, r.data.Pass(), func(i int) [3]int32 { return c.shapes[i] }, r.Denoiser.Batch),
+	}
+	var lora *adapters
+	var params []nn.Named
+	if r.LoRA != nil {
+		if lora, err = r.adapt(); err != nil {
+			return err
+		}
+		defer lora.remove()
+		params = lora.params()
+	} else {
+		params = prefixed(unetPrefix, nn.Trainable(r.model.UNet))
+		defer nn.Freeze(r.model.UNet)
+		if trainsText {
+			params = append(params, prefixed("text_encoder.", nn.Trainable(r.model.Text))...)
+			params = append(params, prefixed("text_encoder_2.", nn.Trainable(r.model.Text2))...)
+			defer nn.Freeze(r.model.Text)
+			defer nn.Freeze(r.model.Text2)
+		}
 	}
 	r.model.UNet.Checkpoint = r.Denoiser.Checkpointed
-	l := &loop{run: r, name: "denoiser", stage: r.Denoiser, params: params}
-	d := &denoising{loop: l, cache: c, schedule: schedule, order: &shuffled{seed: r.Seed, n: c.len()}}
-	l.loss = d.loss
-	l.after = func(p *Progress) (err error) {
-		if every := r.Samples.Every; every > 0 && p.Step%every == 0 {
-			p.Samples, err = r.sample(l)
+	d.loop = &loop{run: r, name: "denoiser", stage: r.Denoiser, params: params, loss: d.loss}
+	textRate := r.textLR() / r.Denoiser.LR
+	d.rate = func(p nn.Named) float64 {
+		if strings.HasPrefix(p.Key, unetPrefix) {
+			return 1
+		}
+		return textRate
+	}
+	d.after = func(p *Progress) (err error) {
+		if r.drawsSamples() && p.Step%r.Samples.Every == 0 {
+			p.Samples, err = r.sample(d.loop)
 		}
 		return err
 	}
-	if err := l.train(); err != nil {
+	defer func() {
+		if d.opt != nil {
+			d.opt.Free()
+		}
+	}()
+	if err := d.train(); err != nil {
 		return err
 	}
-	defer l.opt.Free()
-	defer nn.Freeze(r.model.UNet)
-	defer nn.Freeze(r.model.Text)
-	averages := l.opt.Values()
+	values := d.opt.Values()
 	format := map[string]string{"f16": "F16", "bf16": "BF16", "f32": "F32"}[r.SaveFormat]
+	if lora != nil {
+		return lora.write(values, format, r.metadata(c, d.batches))
+	}
 	return library.Save(r.Output, r.model, format, func(p nn.Named) *gpu.Tensor {
-		if t, ok := averages[p.Param]; ok {
+		if t, ok := values[p.Param]; ok {
 			return t
 		}
 		return p.T
 	})
+}
+
+const unetPrefix = "unet."
+
+func (r *run) drawsSamples() bool { return r.Samples.Every > 0 && len(r.Samples.Prompts) > 0 }
+
+// release frees what a LoRA's training does not need any more: the autoencoder,
+// and text encoders that stay as they are.
+func (r *run) release(trainsText bool) {
+	if r.LoRA == nil || r.drawsSamples() {
+		return
+	}
+	nn.Free(r.model.VAE)
+	if !trainsText {
+		nn.Free(r.model.Text)
+		nn.Free(r.model.Text2)
+	}
+	r.dev.Trim()
 }
 
 func prefixed(prefix string, ps []nn.Named) []nn.Named {
@@ -59,36 +119,64 @@ func prefixed(prefix string, ps []nn.Named) []nn.Named {
 type denoising struct {
 	*loop
 	cache    *cache
+	texts    *texts
+	batches  *batches
 	schedule *scheduler.Schedule
-	order    *shuffled
 }
 
 // loss of one batch: x_t = √ᾱ_t·x₀ + √(1−ᾱ_t)·ε at random t, and the weighted
 // squared error of the U-Net's output against the target of its prediction type.
 func (d *denoising) loss(step, micro int) *gpu.Tensor {
-	c, s, n := d.cache, d.stage, d.stage.Batch
-	size := c.h * c.w * c.c
+	c, s := d.cache, d.stage
+	pictures := d.batches.at(step*s.Accumulate + micro)
+	n, first := len(pictures), c.shapes[pictures[0]]
+	shape := []int{n, int(first[0]), int(first[1]), int(first[2])}
+	size := shape[1] * shape[2] * shape[3]
 	rng := d.rand(d.name, step, micro)
 	x, target := make([]float32, n*size), make([]float32, n*size)
 	x0, eps := make([]float32, size), make([]float32, size)
-	t, weight, ids := make([]float32, n), make([]float32, n), make([][]int32, n)
-	for i := range n {
-		at := d.order.at((step*s.Accumulate+micro)*n + i)
+	t, weight, dropped := make([]float32, n), make([]float32, n), make([]bool, n)
+	var told [][]float32
+	for i, at := range pictures {
 		ti := rng.IntN(d.schedule.Len())
 		c.latent(at, x0)
 		rng.Normal(eps)
-		signal, noise := d.schedule.Forward(ti)
-		tx, te := d.schedule.Target(ti)
-		combine(x[i*size:(i+1)*size], signal, x0, noise, eps)
-		combine(target[i*size:(i+1)*size], tx, x0, te, eps)
-		t[i], weight[i] = float32(ti), float32(d.schedule.Weight(ti, s.MinSNR))
-		if ids[i] = c.ids[at]; rng.Float64() < s.CaptionDrop {
-			ids[i] = c.empty
+		if s.NoiseOffset > 0 {
+			offset(eps, rng, s.NoiseOffset, shape[3])
 		}
+		signal, sigma := d.schedule.Forward(ti)
+		tx, te := d.schedule.Target(ti)
+		combine(x[i*size:(i+1)*size], signal, x0, sigma, eps)
+		combine(target[i*size:(i+1)*size], tx, x0, te, eps)
+		t[i], weight[i] = float32(ti), float32(d.schedule.Weight(ti, s.MinSNR)*d.data.Weight(at))
+		dropped[i] = rng.Float64() < s.CaptionDrop
+		told = append(told, c.sizes[at].floats())
 	}
-	cond := d.model.Text.Forward(ids).LastHidden
-	pred := d.model.UNet.Forward(d.dev.FromFloat32(x, d.dtype, n, c.h, c.w, c.c), t, cond, nil)
-	return gpu.MSE(pred, d.dev.FromFloat32(target, d.dtype, n, c.h, c.w, c.c), d.dev.FromFloat32(weight, gpu.Float32, n))
+	cond := d.texts.batch(pictures, dropped)
+	var added *unet.Added
+	if d.model.UNet.AddEmbedding != nil {
+		added = &unet.Added{Pooled: cond.Pooled, TimeIDs: told}
+	}
+	pred := d.model.UNet.Forward(d.dev.FromFloat32(x, d.dtype, shape...), t, cond.Context, added)
+	return gpu.MSE(pred, d.dev.FromFloat32(target, d.dtype, shape...), d.dev.FromFloat32(weight, gpu.Float32, n))
+}
+
+// offset adds to each of c channels of the noise one number of deviation share, so
+// that a model learns to paint what is dark or bright as a whole.
+func offset(eps []float32, rng *noise.Rand, share float64, c int) {
+	shift := make([]float32, c)
+	rng.Normal(shift)
+	for i := range eps {
+		eps[i] += float32(share) * shift[i%c]
+	}
+}
+
+func (s sizes) floats() []float32 {
+	out := make([]float32, len(s))
+	for i, v := range s {
+		out[i] = float32(v)
+	}
+	return out
 }
 
 // combine is dst = a·x + b·y.

@@ -18,6 +18,7 @@ type loop struct {
 	params []nn.Named
 	loss   func(step, micro int) *gpu.Tensor // builds the loss of a batch
 	after  func(p *Progress) error           // every step, once its weights are in place; may be nil
+	rate   func(p nn.Named) float64          // see optim.Config
 
 	opt *optim.AdamW
 }
@@ -30,7 +31,7 @@ func (l *loop) train() (err error) {
 	s := l.stage
 	l.opt, err = optim.New(l.params, optim.Config{
 		Beta1: s.Beta1, Beta2: s.Beta2, Eps: 1e-8, WeightDecay: s.WeightDecay,
-		ClipNorm: s.ClipNorm, EMADecay: s.EMA, EMAEvery: s.EMAEvery,
+		ClipNorm: s.ClipNorm, EMADecay: s.EMA, EMAEvery: s.EMAEvery, Rate: l.rate,
 	})
 	if err != nil {
 		return err

@@ -16,11 +16,11 @@ import (
 //
 // From scratch (Skeleton set): the autoencoder is trained first, its decoder
 // then once more alone, and at last text encoder and U-Net together on its
-// latents. Fine-tuning (Base set): only text
-// encoder and U-Net move.
+// latents. Fine-tuning (Base set): only text encoder and U-Net move. With LoRA set
+// too they stay as they are, and adapters beside their layers are trained.
 type Config struct {
 	Output     string `toml:"output"`     // model folder to write; checkpoints stand in its .train folder
-	Base       string `toml:"base"`       // model to fine-tune: a folder, or "builtin"
+	Base       string `toml:"base"`       // model to fine-tune: a folder, a single file, or "builtin"
 	Skeleton   string `toml:"skeleton"`   // folder of config.json files: train from scratch
 	Name       string `toml:"name"`       // what the model calls itself
 	Seed       uint64 `toml:"seed"`       //
@@ -32,19 +32,37 @@ type Config struct {
 	Autoencoder Stage `toml:"autoencoder"`
 	Decoder     Stage `toml:"decoder"` // the autoencoder's decoder alone, afterwards; 0 steps: none
 	Denoiser    Stage `toml:"denoiser"`
+	LoRA        *LoRA `toml:"lora"` // nil: the whole model is trained
 
 	Samples Samples `toml:"samples"`
 }
 
 // Data is where pictures come from: a folder of pictures with .txt captions
-// beside them, or the endless postcard generator.
+// beside them, or the endless postcard generator. Pictures in a folder 10_NAME
+// inside it count ten times, and NAME is the caption of those without one.
 type Data struct {
 	Folder     string `toml:"folder"`
 	Postcard   int    `toml:"postcard"`   // number of kinds of object; 0: use Folder
 	Resolution int    `toml:"resolution"` // pictures are filled and cropped to this square; a multiple of 8
+	Buckets    bool   `toml:"buckets"`    // folder: not to a square, but to sides of multiples of 64 with at most its area
 	Cache      int    `toml:"cache"`      // postcard: how many pictures are drawn and encoded once
 	Flip       bool   `toml:"flip"`       // folder: mirrored pictures too
 	Prompt     string `toml:"prompt"`     // folder: caption of pictures without a .txt file
+
+	// Prior preservation (Ruiz et al. 2023): pictures of the class, such as the
+	// base model paints them, count as often as those of Folder.
+	ClassFolder string  `toml:"class_folder"`
+	ClassPrompt string  `toml:"class_prompt"` // caption of those without a .txt file
+	PriorWeight float64 `toml:"prior_weight"` // of their loss; default 1
+}
+
+// LoRA says what adapters (Hu et al. 2022) are trained: those of all linear layers
+// of the U-Net's transformers, as kohya's programs choose them, and more.
+type LoRA struct {
+	Rank        int     `toml:"rank"`         // default 16
+	Alpha       float64 `toml:"alpha"`        // default rank; what is added is times alpha/rank
+	TextEncoder bool    `toml:"text_encoder"` // of the text encoders too
+	Conv        bool    `toml:"conv"`         // of the residual blocks and samplers too
 }
 
 // Stage holds the settings of one optimisation.
@@ -53,7 +71,8 @@ type Stage struct {
 	Batch        int     `toml:"batch_size"`
 	Accumulate   int     `toml:"gradient_accumulation_steps"`
 	LR           float64 `toml:"learning_rate"`
-	Schedule     string  `toml:"lr_scheduler"` // constant, cosine
+	TextLR       float64 `toml:"text_encoder_learning_rate"` // default learning_rate
+	Schedule     string  `toml:"lr_scheduler"`               // constant, cosine, linear
 	Warmup       int     `toml:"lr_warmup_steps"`
 	WeightDecay  float64 `toml:"weight_decay"`
 	Beta1        float64 `toml:"adam_beta1"`
@@ -65,6 +84,7 @@ type Stage struct {
 	FreezeText   bool    `toml:"freeze_text_encoder"`
 	CaptionDrop  float64 `toml:"caption_dropout"` // share of samples trained without a caption
 	MinSNR       float64 `toml:"min_snr_gamma"`   // 0: uniform weights
+	NoiseOffset  float64 `toml:"noise_offset"`    // deviation of what is added to a whole channel of the noise
 	Checkpointed bool    `toml:"gradient_checkpointing"`
 
 	// Of the autoencoder: the weight of the divergence from N(0,1), and how many
@@ -100,12 +120,26 @@ func LoadConfig(path string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("recipe %s: %w", path, err)
 	}
-	for _, p := range []*string{&c.Skeleton, &c.Data.Folder, &c.Base} {
+	for _, p := range []*string{&c.Skeleton, &c.Data.Folder, &c.Data.ClassFolder, &c.Base} {
 		if *p != "" && *p != Builtin && !filepath.IsAbs(*p) {
 			*p = filepath.Join(filepath.Dir(path), *p)
 		}
 	}
 	return c, nil
+}
+
+const (
+	bucketUnit = 64
+	maxRank    = 1024
+)
+
+// Result is the path of what the training writes: the folder of a model, or the
+// file of a LoRA in it.
+func (c *Config) Result() string {
+	if c.LoRA == nil {
+		return c.Output
+	}
+	return filepath.Join(c.Output, c.Name+".safetensors")
 }
 
 // Builtin is the Base that names the built-in model.
@@ -149,6 +183,11 @@ func (c *Config) SetDefaults() {
 	}
 	defInt(&c.Data.Resolution, 128)
 	defInt(&c.Data.Cache, 20000)
+	def(&c.Data.PriorWeight, 1)
+	if l := c.LoRA; l != nil {
+		defInt(&l.Rank, 16)
+		def(&l.Alpha, float64(l.Rank))
+	}
 	for _, s := range []*Stage{&c.Autoencoder, &c.Decoder, &c.Denoiser} {
 		defInt(&s.Batch, 16)
 		defInt(&s.Accumulate, 1)
@@ -174,6 +213,18 @@ func (c *Config) Validate() error {
 		return errors.New("set either data.folder (pictures) or data.postcard (number of kinds of object)")
 	case c.Data.Resolution < 8 || c.Data.Resolution%8 != 0:
 		return fmt.Errorf("data.resolution %d must be a multiple of 8", c.Data.Resolution)
+	case c.Data.Buckets && (c.Data.Folder == "" || c.Base == "" || c.Data.Resolution%bucketUnit != 0):
+		return fmt.Errorf("data.buckets wants a base, a folder and a data.resolution that is a multiple of %d", bucketUnit)
+	case c.Data.ClassFolder != "" && c.Data.Folder == "":
+		return errors.New("data.class_folder goes with data.folder")
+	case !(c.Data.PriorWeight > 0):
+		return fmt.Errorf("data.prior_weight %g must be above 0", c.Data.PriorWeight)
+	case c.LoRA != nil && c.Base == "":
+		return errors.New("a LoRA is trained on a model: set base")
+	case c.LoRA != nil && (c.LoRA.Rank < 1 || c.LoRA.Rank > maxRank):
+		return fmt.Errorf("lora.rank %d must be between 1 and %d", c.LoRA.Rank, maxRank)
+	case c.LoRA != nil && !(c.LoRA.Alpha > 0 && c.LoRA.Alpha <= maxRank):
+		return fmt.Errorf("lora.alpha %g must be above 0 and at most %d", c.LoRA.Alpha, maxRank)
 	case c.Data.Cache < 1:
 		return fmt.Errorf("data.cache %d must be at least 1", c.Data.Cache)
 	case c.Denoiser.Steps < 1:
@@ -192,6 +243,10 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("%s: batch_size, gradient_accumulation_steps and checkpoint_every must be at least 1", name)
 		case s.LR <= 0 || s.LR > 1:
 			return fmt.Errorf("%s.learning_rate %g must be between 0 and 1", name, s.LR)
+		case s.TextLR < 0 || s.TextLR > 1:
+			return fmt.Errorf("%s.text_encoder_learning_rate %g must be between 0 and 1", name, s.TextLR)
+		case !(s.NoiseOffset >= 0 && s.NoiseOffset <= 1) || !(s.MinSNR >= 0):
+			return fmt.Errorf("%s: noise_offset must be between 0 and 1, and min_snr_gamma at least 0", name)
 		case s.CaptionDrop < 0 || s.CaptionDrop > 1:
 			return fmt.Errorf("%s.caption_dropout %g must be between 0 and 1", name, s.CaptionDrop)
 		case s.EMA < 0 || s.EMA >= 1:

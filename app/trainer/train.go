@@ -71,6 +71,9 @@ func Train(ctx context.Context, dev *gpu.Device, c Config, resume bool, progress
 	if _, err := os.Stat(state); err == nil && !resume {
 		return fmt.Errorf("%s holds an unfinished training: continue it with --resume, or remove that folder", state)
 	}
+	if _, err := os.Stat(c.Result()); err == nil && c.LoRA != nil && !resume {
+		return fmt.Errorf("%s is there already: choose another name or output", c.Result())
+	}
 	if r.data, err = openData(c.Data, c.Seed); err != nil {
 		return err
 	}
@@ -106,8 +109,10 @@ func (r *run) openModel() (err error) {
 		r.model, err = library.OpenFS(assets.Model(), Builtin, r.dev, r.dtype)
 		return err
 	case r.Base != "":
-		r.model, err = library.Open(r.Base, r.dev, r.dtype)
-		return err
+		if r.model, err = library.Open(r.Base, r.dev, r.dtype); err != nil {
+			return err
+		}
+		return r.trainable()
 	}
 	folder := os.DirFS(r.Skeleton)
 	var vocab textencoder.Vocabulary
@@ -130,6 +135,29 @@ func (r *run) openModel() (err error) {
 		}
 	}
 	return nil
+}
+
+// trainable says which models cannot be trained: their U-Nets want what pictures
+// and captions do not give.
+func (r *run) trainable() error {
+	c := r.model.UNet.Config
+	what := ""
+	switch {
+	case r.model.Inpaints():
+		what = "inpaints"
+	case c.ClassEmbedType != "":
+		what = "is told a class"
+	case c.TimeCondProjDim > 0:
+		what = "is a consistency model, made from another by distillation"
+	case c.AdditionEmbedType != "" && r.model.Text2 == nil:
+		what = "is told more than text and size"
+	case r.Data.Buckets, r.Data.Resolution%r.model.VAE.Config.Factor() == 0:
+		return nil
+	default:
+		return fmt.Errorf("data.resolution %d must be a multiple of %d for this model", r.Data.Resolution, r.model.VAE.Config.Factor())
+	}
+	defer r.model.Close()
+	return fmt.Errorf("model %s cannot be trained here: it %s", r.Base, what)
 }
 
 func (r *run) statePath(name string) string { return filepath.Join(r.Output, State, name) }
