@@ -26,12 +26,14 @@ type adapter struct {
 	nn.NamedAdapter
 }
 
-// The layers that have adapters, by part of the model: those with one of these in
-// their names.
-const (
-	inTransformers = ".attentions."
-	inText         = "text_model.encoder.layers."
-)
+// adapts tells whether a layer of a part of the model gets an adapter.
+func (l LoRA) adapts(part, key string) bool {
+	if part != lora.UNet {
+		return strings.HasPrefix(key, "text_model.encoder.layers.")
+	}
+	return strings.Contains(key, ".attentions.") ||
+		l.Conv && (strings.Contains(key, ".resnets.") || strings.Contains(key, "samplers."))
+}
 
 // adapt puts adapters beside the model's layers.
 func (r *run) adapt() (*adapters, error) {
@@ -49,13 +51,7 @@ func (r *run) adapt() (*adapters, error) {
 	rng := noise.NewRand(r.Seed + 0x4c6f5241)
 	for _, part := range names {
 		list, err := nn.Adapt(a.parts[part], r.dev, r.dtype, r.LoRA.Rank, float32(r.LoRA.Alpha/float64(r.LoRA.Rank)), rng,
-			func(key string, _ *nn.Param) bool {
-				if part != lora.UNet {
-					return strings.HasPrefix(key, inText)
-				}
-				return strings.Contains(key, inTransformers) || r.LoRA.Conv &&
-					(strings.Contains(key, ".resnets.") || strings.Contains(key, "samplers."))
-			})
+			func(key string, _ *nn.Param) bool { return r.LoRA.adapts(part, key) })
 		if err != nil {
 			return nil, err
 		}

@@ -167,8 +167,9 @@ func (f *folder) Sample(i int) (sample, error) {
 	return s, nil
 }
 
-// bucket is the size for a picture of w×h: multiples of 64, of at most the area
-// side², between 1:4 and 4:1, whose proportions are nearest to the picture's.
+// bucket is the size for a picture of w×h: a width that is a multiple of 64, with the
+// largest such height that keeps the area within side². Between 1:4 and 4:1, it is
+// the one whose proportions are nearest to the picture's.
 func bucket(w, h, side int) (bw, bh int) {
 	want := math.Log(float64(w) / float64(h))
 	best := math.Inf(1)

@@ -48,12 +48,26 @@ func trainChild(text string) {
 // is on disk at each death must be whole, and the end must be that of a run
 // that was left alone.
 func TestKilledRunLosesNothingBeforeItsCheckpoint(t *testing.T) {
-	c := tiny(t)
-	c.Autoencoder.Checkpoint, c.Denoiser.Checkpoint = 1, 1
+	for name, c := range map[string]Config{"model": tiny(t), "LoRA": killedLoRA(t)} {
+		t.Run(name, func(t *testing.T) {
+			c.Autoencoder.Checkpoint, c.Denoiser.Checkpoint = 1, 1
+			killUntilDone(t, c)
+		})
+	}
+}
+
+func killUntilDone(t *testing.T, c Config) {
+	t.Helper()
+	end := func() []byte {
+		if c.LoRA != nil {
+			return result(t, c)
+		}
+		return weights(t, c.Output)
+	}
 	if err := Train(context.Background(), open(t), c, false, nil); err != nil {
 		t.Fatal(err)
 	}
-	want := weights(t, c.Output)
+	want := end()
 
 	c.Output = t.TempDir() + "/killed"
 	text, err := json.Marshal(c)
@@ -66,7 +80,7 @@ func TestKilledRunLosesNothingBeforeItsCheckpoint(t *testing.T) {
 			t.Fatal("training does not end")
 		}
 		out, ended := runAndKill(t, string(text), lines)
-		for _, name := range []string{"autoencoder", "vae", "latents", "denoiser"} {
+		for _, name := range []string{"autoencoder", "vae", "latents", "text", "denoiser"} {
 			path := c.Output + "/" + State + "/" + name + ".safetensors"
 			if _, err := os.Stat(path); err != nil {
 				continue
@@ -85,7 +99,7 @@ func TestKilledRunLosesNothingBeforeItsCheckpoint(t *testing.T) {
 	if deaths < 3 {
 		t.Errorf("only %d deaths", deaths)
 	}
-	if string(weights(t, c.Output)) != string(want) {
+	if string(end()) != string(want) {
 		t.Error("the killed run ended with other weights")
 	}
 }
@@ -113,4 +127,11 @@ func runAndKill(t *testing.T, recipe string, lines int) (last string, ended bool
 	cmd.Process.Kill()
 	cmd.Wait()
 	return last, ended
+}
+
+// killedLoRA keeps its text in a file.
+func killedLoRA(t *testing.T) Config {
+	c := loraConfig(t, basePath("sd1"))
+	c.LoRA.TextEncoder, c.Denoiser.Steps = false, 4
+	return c
 }

@@ -1,0 +1,439 @@
+package trainer
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"latent/app/library"
+	"latent/app/library/lora"
+	"latent/gpu"
+	_ "latent/gpu/host"
+	"latent/gpu/nn"
+	"latent/gpu/nn/golden"
+	"latent/gpu/optim"
+	"latent/gpu/safetensors"
+	"latent/noise"
+	"latent/textencoder"
+	"latent/unet"
+)
+
+// small loads the U-Net and text encoder that PEFT trained a LoRA of.
+func small(t *testing.T, dev *gpu.Device) (*unet.Model, *textencoder.Model) {
+	t.Helper()
+	const dir = "../../gpu/optim/testdata"
+	uc, err := unet.ParseConfig(golden.Read(t, dir, "unet/config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := unet.New(uc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tc, err := textencoder.ParseConfig(golden.Read(t, dir, "text_encoder/config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := textencoder.New(tc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for folder, m := range map[string]any{"unet": u, "text_encoder": text} {
+		if err := nn.Load(m, dev, gpu.Float32, golden.Open(t, dir, folder, "model.safetensors")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return u, text
+}
+
+// Ten steps: which layers have adapters, what those compute, their gradients and
+// both learning rates must be PEFT's for the losses to stay together.
+func TestTenLoRAStepsEqualPEFT(t *testing.T) {
+	const steps, warmup, lr, rank, alpha = 10, 3, 2e-2, 3, 2
+	golden.EachDevice(t, func(t *testing.T, dev *gpu.Device) {
+		u, text := small(t, dev)
+		f := golden.Open(t, "testdata/lora/golden.safetensors")
+		given := golden.Open(t, "../../gpu/optim/testdata/golden.safetensors")
+		var params []nn.Named
+		settings := LoRA{Rank: rank, Alpha: alpha, Conv: true, TextEncoder: true}
+		for _, part := range []struct {
+			name  string
+			model any
+		}{{lora.UNet, u}, {lora.Text1, text}} {
+			list, err := nn.Adapt(part.model, dev, gpu.Float32, rank, float32(alpha)/rank, noise.NewRand(1),
+				func(key string, _ *nn.Param) bool { return settings.adapts(part.name, key) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range list {
+				a.Down.T.CopyFrom(f.Tensor(dev, gpu.Float32, "before."+part.name+"."+a.Key+".lora_down.weight"))
+				params = append(params, prefixed(part.name+"."+a.Key+".", nn.Trainable(a.Adapter))...)
+			}
+		}
+		adapted := 0
+		for _, name := range f.Names() {
+			if strings.HasPrefix(name, "before.") {
+				adapted++
+			}
+		}
+		if 2*adapted != len(params) {
+			t.Fatalf("%d layers have adapters, PEFT's %d", len(params)/2, adapted)
+		}
+		opt, err := optim.New(params, optim.Config{
+			Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.1, ClipNorm: 1,
+			Rate: func(p nn.Named) float64 {
+				if strings.HasPrefix(p.Key, lora.UNet) {
+					return 1
+				}
+				return 0.5
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rate, err := optim.NewSchedule("linear", lr, warmup, steps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _ := f.Float32s("loss")
+		part := func(name string, i int) ([]float32, []int) {
+			data, shape := given.Float32s(name)
+			n := len(data) / shape[0]
+			return data[i*n : (i+1)*n], shape[1:]
+		}
+		for i := range steps {
+			x, shape := part("x", i)
+			target, _ := part("target", i)
+			times, _ := part("t", i)
+			flat, idShape := part("ids", i)
+			ids := make([][]int32, idShape[0])
+			for j, v := range flat {
+				ids[j/idShape[1]] = append(ids[j/idShape[1]], int32(v))
+			}
+			loss := dev.Differentiate(1, func() *gpu.Tensor {
+				y := u.Forward(dev.FromFloat32(x, gpu.Float32, shape...), times, text.Forward(ids).LastHidden, nil)
+				return gpu.MSE(y, dev.FromFloat32(target, gpu.Float32, shape...), nil)
+			})
+			if d := loss/want[i] - 1; d > 1e-4 || d < -1e-4 {
+				t.Errorf("step %d: loss %v, PEFT %v", i, loss, want[i])
+			}
+			opt.Step(rate(i))
+		}
+		for _, p := range params {
+			if name := "after." + p.Key; f.Has(name) {
+				f.Close(name, p.T, 1e-3)
+			}
+		}
+		for _, p := range append(nn.Params(u), nn.Params(text)...) {
+			if p.T.Grad() != nil {
+				t.Errorf("the frozen %s has a gradient", p.Key)
+			}
+		}
+	})
+}
+
+// loraConfig is a recipe for a LoRA of a base.
+func loraConfig(t *testing.T, base string) Config {
+	t.Helper()
+	c := Config{
+		Output: filepath.Join(t.TempDir(), "ramp"), Base: base, Seed: 5, SaveFormat: "f32",
+		Data:     Data{Folder: folderOfPictures(t, 5), Resolution: 32},
+		Denoiser: Stage{Steps: 6, Batch: 2, LR: 1e-2, Schedule: "linear", Checkpoint: 1, CaptionDrop: 0.3, MinSNR: 5, NoiseOffset: 0.1},
+		LoRA:     &LoRA{Rank: 3, Alpha: 2, Conv: true, TextEncoder: true},
+	}
+	c.SetDefaults()
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// bases are small models that diffusers made, one of each family.
+var bases = []string{"sd1", "sd2", "sdxl"}
+
+func basePath(name string) string { return filepath.Join("../library/testdata", name) }
+
+// outputs are what U-Net and text encoders compute of some input.
+func outputs(m *library.Model) []float32 {
+	dev := m.Device
+	var out []float32
+	dev.Scope(func() []*gpu.Tensor {
+		ids := make([][][]int32, 1)
+		for _, e := range m.Encoders() {
+			ids[0] = append(ids[0], e.Tokenizer.Encode("a colour ramp"))
+		}
+		cond := (&texts{run: &run{model: m, dev: dev}}).forward(ids)
+		x := make([]float32, 8*8*4)
+		noise.NewRand(1).Normal(x)
+		added := &unet.Added{Pooled: cond.Pooled, TimeIDs: [][]float32{square(32).floats()}}
+		y := m.UNet.Forward(dev.FromFloat32(x, m.DType, 1, 8, 8, 4), []float32{500}, cond.Context, added)
+		out = append(y.Float32s(), cond.Context.Float32s()...)
+		return nil
+	})
+	return out
+}
+
+// The file of a LoRA, put on its base, gives the trained model.
+func TestLoRAFileGivesTheTrainedModel(t *testing.T) {
+	for _, name := range bases {
+		t.Run(name, func(t *testing.T) {
+			c := loraConfig(t, basePath(name))
+			var state []byte
+			err := Train(context.Background(), open(t), c, false, func(p Progress) {
+				if p.Stage == "denoiser" && p.Step == c.Denoiser.Steps {
+					state, _ = os.ReadFile(p.Checkpoint)
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(filepath.Join(c.Output, State)); err == nil {
+				t.Error("the state is still there")
+			}
+
+			// The trained model: the base with the adapters of the last checkpoint.
+			dev := open(t)
+			r := &run{Config: c, dev: dev, dtype: gpu.Float32}
+			if err := r.openModel(); err != nil {
+				t.Fatal(err)
+			}
+			defer r.model.Close()
+			before := outputs(r.model)
+			a, err := r.adapt()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(outputs(r.model), before) {
+				t.Error("new adapters change the model")
+			}
+			path := filepath.Join(t.TempDir(), "state.safetensors")
+			if err := os.WriteFile(path, state, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			f, err := safetensors.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			opt, err := optim.New(a.params(), optim.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := opt.Restore(f, "", 1); err != nil {
+				t.Fatal(err)
+			}
+			want := outputs(r.model)
+			opt.Free()
+			a.remove()
+			if !slices.Equal(outputs(r.model), before) {
+				t.Error("the base has changed")
+			}
+
+			file, err := lora.Read(c.Result())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer file.Close()
+			fits, err := library.LoRAs(r.model).Set([]lora.Use{{File: file, UNet: 1, Text: 1}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(fits[0].Unmatched) > 0 || fits[0].Layers != len(a.list) {
+				t.Errorf("%d of %d layers, unmatched %v", fits[0].Layers, len(a.list), fits[0].Unmatched)
+			}
+			got := outputs(r.model)
+			if d := distance(got, want); d > 1e-5 {
+				t.Errorf("the file's model is %g away from the trained one", d)
+			}
+			if d := distance(before, want); d < 1e-3 {
+				t.Errorf("training moved the model by %g only", d)
+			}
+		})
+	}
+}
+
+// distance is |a−b|/|b|.
+func distance(a, b []float32) float64 {
+	var d, n float64
+	for i := range b {
+		d += float64(a[i]-b[i]) * float64(a[i]-b[i])
+		n += float64(b[i]) * float64(b[i])
+	}
+	return d / n // of squares: 1e-5 is 0.3 %
+}
+
+func TestLoRAMetadata(t *testing.T) {
+	c := loraConfig(t, basePath("sdxl"))
+	if err := Train(context.Background(), open(t), c, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, err := lora.Read(c.Result())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for key, want := range map[string]string{
+		"ss_network_module": "networks.lora", "ss_network_dim": "3", "ss_network_alpha": "2",
+		"ss_base_model_version": "sdxl_base_v1-0", "ss_output_name": "ramp", "ss_steps": "6", "ss_learning_rate": "0.01",
+		"ss_resolution": "(32, 32)", "ss_num_train_images": "5", "ss_num_epochs": "2", "ss_num_batches_per_epoch": "3",
+		"ss_network_args": `{"conv_alpha":"2","conv_dim":"3"}`, "ss_noise_offset": "0.1", "ss_min_snr_gamma": "5",
+		"modelspec.architecture": "stable-diffusion-xl-v1-base/lora",
+	} {
+		if f.Metadata[key] != want {
+			t.Errorf("%s is %q, want %q", key, f.Metadata[key], want)
+		}
+	}
+	var tags map[string]map[string]int
+	if err := json.Unmarshal([]byte(f.Metadata["ss_tag_frequency"]), &tags); err != nil {
+		t.Error(err)
+	}
+	if want := map[string]int{"a colour ramp": 5}; !maps.Equal(tags[filepath.Base(c.Data.Folder)], want) {
+		t.Errorf("tags %v", tags)
+	}
+	if h, err := lora.AddNetHash(c.Result()); err != nil || h != f.Metadata["sshs_model_hash"] {
+		t.Errorf("hash %s, %v; the file says %s", h, err, f.Metadata["sshs_model_hash"])
+	}
+	if len(f.Metadata["ss_new_sd_model_hash"]) != 64 {
+		t.Errorf("the base's hash is %q", f.Metadata["ss_new_sd_model_hash"])
+	}
+}
+
+func result(t *testing.T, c Config) []byte {
+	t.Helper()
+	data, err := os.ReadFile(c.Result())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// A stopped LoRA goes on to the very same file, whether its text encoder moves or
+// was encoded once.
+func TestResumedLoRAIsTheSame(t *testing.T) {
+	for _, text := range []bool{true, false} {
+		c := loraConfig(t, basePath("sd1"))
+		c.LoRA.TextEncoder = text
+		c.Data.Buckets, c.Data.Resolution = true, 64
+		c.Data.Folder = t.TempDir()
+		drawPictures(t, c.Data.Folder, [][2]int{{64, 64}, {100, 50}, {50, 100}, {70, 60}, {120, 60}})
+		want := map[key]float64{}
+		if err := losses(t, c, false, "", 0, want); err != nil {
+			t.Fatal(err)
+		}
+		wantFile := result(t, c)
+		for _, at := range []int{1, 4} {
+			c.Output = filepath.Join(t.TempDir(), "ramp")
+			got := map[key]float64{}
+			if err := losses(t, c, false, "denoiser", at, got); !errors.Is(err, context.Canceled) {
+				t.Fatalf("stopped run gave %v", err)
+			}
+			if err := losses(t, c, true, "", 0, got); err != nil {
+				t.Fatal(err)
+			}
+			if !maps.Equal(got, want) {
+				t.Errorf("stopped at %d: losses %v, want %v", at, got, want)
+			}
+			if !bytes.Equal(result(t, c), wantFile) {
+				t.Errorf("stopped at %d: another file", at)
+			}
+		}
+		if err := losses(t, c, false, "", 0, want); err == nil || !strings.Contains(err.Error(), "is there already") {
+			t.Errorf("a second training over the file: %v", err)
+		}
+	}
+}
+
+// The whole of a base of each family is trained: what was written opens, and both
+// text encoders of SDXL have moved where they should.
+func TestFineTuningEveryFamily(t *testing.T) {
+	for _, name := range bases {
+		for _, frozen := range []bool{false, true} {
+			c := loraConfig(t, basePath(name))
+			c.LoRA, c.Denoiser.FreezeText, c.Denoiser.TextLR, c.Denoiser.Steps = nil, frozen, 1e-3, 2
+			if err := Train(context.Background(), open(t), c, false, nil); err != nil {
+				t.Fatal(name, err)
+			}
+			was, err := library.Open(c.Base, open(t), gpu.Float32)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer was.Close()
+			now, err := library.Open(c.Result(), open(t), gpu.Float32)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			defer now.Close()
+			if now.Scheduler.PredictionType != was.Scheduler.PredictionType {
+				t.Errorf("%s: it predicts %s now", name, now.Scheduler.PredictionType)
+			}
+			for part, pair := range map[string][2]any{
+				"U-Net": {was.UNet, now.UNet}, "VAE": {was.VAE, now.VAE},
+				"text encoder": {was.Text, now.Text}, "second text encoder": {was.Text2, now.Text2},
+			} {
+				a, b := nn.Params(pair[0]), nn.Params(pair[1])
+				moved := !slices.EqualFunc(a, b, func(a, b nn.Named) bool { return bytes.Equal(a.T.ReadBytes(), b.T.ReadBytes()) })
+				want := len(a) > 0 && (part == "U-Net" || part != "VAE" && !frozen)
+				if moved != want {
+					t.Errorf("%s, text frozen %v: the %s moved %v", name, frozen, part, moved)
+				}
+			}
+		}
+	}
+}
+
+// Text that is encoded once is the text that is encoded each time.
+func TestKeptTextEqualsFresh(t *testing.T) {
+	for _, name := range []string{"sd1", "sd2", "sdxl"} {
+		c := loraConfig(t, basePath(name))
+		r := &run{Config: c, ctx: context.Background(), dev: open(t), dtype: gpu.Float32, progress: func(Progress) {}}
+		var err error
+		if r.data, err = openData(c.Data, c.Seed); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.openModel(); err != nil {
+			t.Fatal(err)
+		}
+		defer r.model.Close()
+		if err := os.MkdirAll(filepath.Join(c.Output, State), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		cache, err := r.cacheLatents()
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept, err := r.encodings(cache, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer kept.close()
+		fresh, err := r.encodings(cache, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dropped := []bool{false, true}
+		a, b := kept.batch([]int{1, 2}, dropped), fresh.batch([]int{1, 2}, dropped)
+		for what, pair := range map[string][2]*gpu.Tensor{"context": {a.Context, b.Context}, "pooled": {a.Pooled, b.Pooled}} {
+			if (pair[0] == nil) != (name != "sdxl" && what == "pooled") || (pair[0] == nil) != (pair[1] == nil) {
+				t.Fatalf("%s: %s is %v and %v", name, what, pair[0], pair[1])
+			}
+			if pair[0] == nil {
+				continue
+			}
+			x, y := pair[0].Float32s(), pair[1].Float32s()
+			if d := distance(x, y); d > 1e-10 {
+				t.Errorf("%s: kept %s is %g away", name, what, d)
+			}
+			zero := !slices.ContainsFunc(x[len(x)/2:], func(v float32) bool { return v != 0 })
+			if zero != r.model.ZeroNegative {
+				t.Errorf("%s: the dropped caption's %s is zero: %v, want %v", name, what, zero, r.model.ZeroNegative)
+			}
+		}
+	}
+}
