@@ -34,6 +34,7 @@ func (q queue) until(t *testing.T, what string, done func() bool) {
 		select {
 		case f := <-q:
 			f()
+		case <-time.After(5 * time.Millisecond): // not all that is waited for is posted
 		case <-limit:
 			t.Fatal("waited in vain until " + what)
 		}
