@@ -3,6 +3,8 @@ package assets
 import (
 	"io/fs"
 	"testing"
+
+	"github.com/BurntSushi/toml"
 )
 
 // TestModelIsWhole catches a model committed in part: the folder is a note
@@ -24,5 +26,15 @@ func TestModelIsWhole(t *testing.T) {
 		if _, err := fs.Stat(Model(), name); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	var app struct{ Details struct{ Version string } }
+	if _, err := toml.DecodeFile("../FyneApp.toml", &app); err != nil {
+		t.Fatal(err)
+	}
+	if app.Details.Version != Version {
+		t.Errorf("Version is %s, FyneApp.toml says %s", Version, app.Details.Version)
 	}
 }

@@ -3,6 +3,7 @@ package textencoder
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"latent/gpu"
 )
@@ -36,8 +37,9 @@ func ForSDXL(m1 *Model, t1 *Tokenizer, m2 *Model, t2 *Tokenizer) Encoders {
 
 // Cond is what a U-Net attends to, for B prompts of k chunks of L tokens.
 type Cond struct {
-	Context *gpu.Tensor // [B,k·L,D], D summed over the encoders
-	Pooled  *gpu.Tensor // [B,P] of each prompt's first chunk; nil where no encoder has a projection
+	Context *gpu.Tensor  // [B,k·L,D], D summed over the encoders
+	Pooled  *gpu.Tensor  // [B,P] of each prompt's first chunk; nil where no encoder has a projection
+	Learned []*Embedding // that the prompts name, in their order
 }
 
 // Encode turns prompts, such as the negative and the positive one, into one batch.
@@ -61,6 +63,9 @@ func (e Encoders) Encode(prompts []string, opts Options) (cond Cond, err error) 
 		for _, l := range c.Learned {
 			if err := l.Embedding.Fits(widths...); err != nil {
 				return Cond{}, err
+			}
+			if !slices.Contains(cond.Learned, l.Embedding) {
+				cond.Learned = append(cond.Learned, l.Embedding)
 			}
 		}
 	}
@@ -217,5 +222,5 @@ func (c Cond) Zero(prompt int) Cond {
 		none := x.Device().Full(0, x.DType(), append([]int{1}, x.Shape()[1:]...)...)
 		return stack(gpu.Rows(x, 0, prompt), none, gpu.Rows(x, prompt+1, x.Dim(0)))
 	}
-	return Cond{zero(c.Context), zero(c.Pooled)}
+	return Cond{zero(c.Context), zero(c.Pooled), c.Learned}
 }

@@ -17,10 +17,9 @@ import (
 	"strings"
 	"syscall"
 	"text/tabwriter"
-)
 
-// Version is the program's version.
-const Version = "0.1.0"
+	"latent/assets"
+)
 
 // command is a subcommand.
 type command struct {
@@ -77,7 +76,7 @@ func dispatch(ctx context.Context, args []string) error {
 	name, rest := args[0], args[1:]
 	switch name {
 	case "--version", "-version", "version":
-		fmt.Println("latent", Version)
+		fmt.Println("latent", assets.Version)
 		return nil
 	case "help", "--help", "-help", "-h":
 		if len(rest) == 0 {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"latent/app/pipeline"
+	"latent/assets"
 )
 
 // asProgram in the environment makes the test binary be the program.
@@ -313,6 +314,8 @@ func TestExitCodes(t *testing.T) {
 		{gen("--hires", "2", "--hires-strength", "2"), 2, "at most 1"},
 		{gen("--hires-steps", "2"), 2, "--hires"},
 		{gen("--tiling", "maybe"), 2, "auto"},
+		{gen("--prediction", "speed"), 2, "v_prediction"},
+		{gen("--model", pipeline.Builtin, "--prediction", "epsilon"), 1, "leave it out"},
 		{gen("--lora", "fur:strong"), 2, "fur:0.8"},
 		{gen("--lora", ":1"), 2, "fur:0.8"},
 		{gen("--lora", "fur"), 1, "no folder"},
@@ -354,7 +357,7 @@ func TestExitCodes(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	if out := succeed(t, "--version"); !strings.Contains(out, Version) {
+	if out := succeed(t, "--version"); !strings.Contains(out, assets.Version) {
 		t.Errorf("version %q", out)
 	}
 	out := succeed(t, "help")

@@ -27,6 +27,7 @@ func generate(ctx context.Context, args []string) error {
 	f.StringVar(&req.Negative, "negative", "", "`TEXT`: what to keep out of the picture")
 	model := f.String("model", pipeline.Builtin, "`PATH`: a diffusers model folder, or a model in one file")
 	f.StringVar(&req.VAE, "vae", "", "`PATH`: an autoencoder in place of the model's own")
+	f.StringVar(&req.Prediction, "prediction", "", "`NAME`: what the model predicts, where its files say it wrongly: epsilon or v_prediction")
 	f.IntVar(&req.Steps, "steps", 20, "`N`: steps of the sampler")
 	f.Float64Var(&req.Guidance, "cfg", 0, fmt.Sprintf("`F`: guidance scale; 1 is none; without it %d with the built-in model, else %.1f", builtinGuidance, usualGuidance))
 	f.Float64Var(&req.Rescale, "guidance-rescale", 0, "`F`: share of guidance rescale, 0 to 1")
@@ -63,6 +64,8 @@ func generate(ctx context.Context, args []string) error {
 		return badUsage("generate: --count %d: at least 1 is needed", req.Count)
 	case req.ClipSkip < 0:
 		return badUsage("generate: --clip-skip %d: 1 is the last layer", req.ClipSkip)
+	case f.given("prediction") && req.Prediction != scheduler.PredictEpsilon && req.Prediction != scheduler.PredictVelocity:
+		return badUsage("generate: --prediction %q: %s or %s", req.Prediction, scheduler.PredictEpsilon, scheduler.PredictVelocity)
 	}
 	if *size != "" {
 		if req.Width, req.Height, err = parseSize(*size); err != nil {

@@ -1,12 +1,16 @@
 package pipeline
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"latent/app/gallery"
 	"latent/app/library"
 	"latent/textencoder"
 )
@@ -21,6 +25,9 @@ type conditions struct {
 	options  textencoder.Options
 	steps    [][]prompts // of each pass
 	encoded  map[prompts]textencoder.Cond
+
+	files map[*textencoder.Embedding]string
+	used  []gallery.Pair // embeddings that prompts name, and their hashes
 }
 
 // newConditions finds the words of a request that were learned, and the prompts
@@ -34,9 +41,10 @@ func (g *generation) newConditions() (c *conditions, err error) {
 			return nil, err
 		}
 	}
-	if c.options.Embeddings, err = readEmbeddings(g.req.Embeddings, clean[0]+"\n"+clean[1]); err != nil {
+	if c.files, err = readEmbeddings(g.req.Embeddings, clean[0]+"\n"+clean[1]); err != nil {
 		return nil, err
 	}
+	c.options.Embeddings = slices.SortedFunc(maps.Keys(c.files), func(a, b *textencoder.Embedding) int { return cmp.Compare(a.Name, b.Name) })
 	for i, p := range g.passes {
 		n := len(p.steps)
 		list := make([]prompts, n)
@@ -85,9 +93,22 @@ func (g *generation) encode() error {
 				return errors.New("the text encoder gave numbers that are not finite: try --precision f32")
 			}
 			c.encoded[p] = cond
+			for _, e := range cond.Learned {
+				c.note(e)
+			}
 		}
 	}
 	return nil
+}
+
+// note keeps the name and the hash of an embedding for the recipe.
+func (c *conditions) note(e *textencoder.Embedding) {
+	if slices.ContainsFunc(c.used, func(p gallery.Pair) bool { return p.Key == e.Name }) {
+		return
+	}
+	if sum, err := library.Hash(c.files[e]); err == nil { // the picture is worth more
+		c.used = append(c.used, gallery.Pair{Key: e.Name, Value: sum[:hashDigits]})
+	}
 }
 
 // at is what the prompts of a step became.
@@ -99,10 +120,11 @@ func (g *generation) at(p *pass, step int) textencoder.Cond {
 var embeddingExts = []string{".safetensors", ".pt", ".bin"}
 
 // readEmbeddings reads those files in folder whose name without ending occurs in
-// text, in any case. A missing folder holds none.
-func readEmbeddings(folder, text string) (found []*textencoder.Embedding, err error) {
+// text, in any case, and tells where each is. A missing folder holds none.
+func readEmbeddings(folder, text string) (found map[*textencoder.Embedding]string, err error) {
+	found = map[*textencoder.Embedding]string{}
 	if folder == "" {
-		return nil, nil
+		return found, nil
 	}
 	entries, err := os.ReadDir(folder)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -115,7 +137,8 @@ func readEmbeddings(folder, text string) (found []*textencoder.Embedding, err er
 		if name == "" || !oneOf(ext, embeddingExts) || !strings.Contains(text, strings.ToLower(name)) {
 			continue
 		}
-		f, err := library.OpenTensors(filepath.Join(folder, e.Name()))
+		path := filepath.Join(folder, e.Name())
+		f, err := library.OpenTensors(path)
 		if err != nil {
 			return nil, fmt.Errorf("embedding %s: %w", e.Name(), err)
 		}
@@ -124,7 +147,7 @@ func readEmbeddings(folder, text string) (found []*textencoder.Embedding, err er
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, learned)
+		found[learned] = path
 	}
 	return found, nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"latent/app/library"
+	"latent/app/library/lora"
 	"latent/assets"
 	"latent/gpu"
 	_ "latent/gpu/cuda"
@@ -46,15 +47,21 @@ type job struct {
 	done chan error
 }
 
+// modelKey is what Generate was asked to open.
+type modelKey struct {
+	name    string
+	options library.Options
+}
+
 // worker is what lives on the engine's thread.
 type worker struct {
 	dev   *gpu.Device
 	dtype gpu.DType
 
 	model               *library.Model // nil: none is open
-	key                 [2]string      // its name, as Generate was given it, and that of its autoencoder
-	changed, vaeChanged time.Time      // of its files
-	patches             patches        // LoRAs on it
+	key                 modelKey
+	changed, vaeChanged time.Time // of its files
+	patches             patches   // LoRAs on it
 
 	tiny     *vae.Tiny // nil: none is open
 	tinyPath string
@@ -152,29 +159,37 @@ func (e *Engine) submit(ctx context.Context, run func(w *worker) error) error {
 // returns is as Generate, the function, says.
 func (e *Engine) Generate(ctx context.Context, model string, req Request, progress func(Progress)) (out []Picture, err error) {
 	err = e.submit(ctx, func(w *worker) error {
-		m, err := w.open(model, req.VAE)
-		if err != nil {
-			return err
+		out, err = w.generate(ctx, model, req, progress)
+		if errors.As(err, new(*lora.LostError)) { // before anything was painted
+			w.closeModel()
+			out, err = w.generate(ctx, model, req, progress)
 		}
-		if req.Width == 0 && req.Height == 0 {
-			req.Width, req.Height = defaultSize(m, req)
-		}
-		if req.Tiny == nil && req.Preview > 0 && req.PreviewDecoder != "" {
-			if req.Tiny, err = w.openTiny(req.PreviewDecoder, m); err != nil {
-				return err
-			}
-		}
-		out, err = generate(ctx, m, &w.patches, req, progress)
 		return err
 	})
 	return out, err
+}
+
+func (w *worker) generate(ctx context.Context, model string, req Request, progress func(Progress)) ([]Picture, error) {
+	m, err := w.open(modelKey{model, library.Options{VAE: req.VAE, Prediction: req.Prediction}})
+	if err != nil {
+		return nil, err
+	}
+	if req.Width == 0 && req.Height == 0 {
+		req.Width, req.Height = defaultSize(m, req)
+	}
+	if req.Tiny == nil && req.Preview > 0 && req.PreviewDecoder != "" {
+		if req.Tiny, err = w.openTiny(req.PreviewDecoder, m); err != nil {
+			return nil, err
+		}
+	}
+	return generate(ctx, m, &w.patches, req, progress)
 }
 
 // Open opens a model, so that the next Generate need not, and returns the size in
 // pixels of the pictures that it was trained on.
 func (e *Engine) Open(ctx context.Context, model string) (width, height int, err error) {
 	err = e.submit(ctx, func(w *worker) error {
-		m, err := w.open(model, "")
+		m, err := w.open(modelKey{name: model})
 		if err == nil {
 			width, height = m.NativeSize()
 		}
@@ -186,11 +201,16 @@ func (e *Engine) Open(ctx context.Context, model string) (width, height int, err
 // With runs f with an open model, without LoRAs, on the engine's goroutine.
 func (e *Engine) With(ctx context.Context, model string, f func(m *library.Model) error) error {
 	return e.submit(ctx, func(w *worker) error {
-		m, err := w.open(model, "")
+		m, err := w.open(modelKey{name: model})
 		if err != nil {
 			return err
 		}
-		w.patches.clear()
+		if w.patches.clear() != nil {
+			w.closeModel()
+			if m, err = w.open(modelKey{name: model}); err != nil {
+				return err
+			}
+		}
 		return f(m)
 	})
 }
@@ -207,33 +227,34 @@ func (e *Engine) Do(ctx context.Context, f func(dev *gpu.Device) error) error {
 	})
 }
 
-// open returns the model called name, with the autoencoder at path vaePath if
-// that is not empty: the one that is open if it is that and its files have not
-// been written anew.
-func (w *worker) open(name, vaePath string) (m *library.Model, err error) {
+// open returns the model that is asked for: the one that is open if it is that and
+// its files have not been written anew.
+func (w *worker) open(key modelKey) (m *library.Model, err error) {
 	var changed time.Time
-	if name != Builtin {
-		changed = modified(name)
+	if key.name != Builtin {
+		changed = modified(key.name)
 	}
-	key := [2]string{name, vaePath}
-	if w.model != nil && w.key == key && w.changed.Equal(changed) && w.vaeChanged.Equal(modified(vaePath)) {
+	vaeChanged := modified(key.options.VAE)
+	if w.model != nil && w.key == key && w.changed.Equal(changed) && w.vaeChanged.Equal(vaeChanged) {
 		return w.model, nil
 	}
 	w.closeModel()
 	switch {
-	case name != Builtin:
-		m, err = library.Options{VAE: vaePath}.Open(name, w.dev, w.dtype)
+	case key.name != Builtin:
+		m, err = key.options.Open(key.name, w.dev, w.dtype)
 	case !assets.HasModel():
 		err = ErrNoModel
-	case vaePath != "":
+	case key.options.VAE != "":
 		err = errors.New("the built-in model has an autoencoder of its own: leave out the other one")
+	case key.options.Prediction != "":
+		err = errors.New("what the built-in model predicts is known: leave it out")
 	default:
 		m, err = library.OpenFS(assets.Model(), Builtin, w.dev, w.dtype)
 	}
 	if err != nil {
 		return nil, err
 	}
-	w.model, w.key, w.changed, w.vaeChanged = m, key, changed, modified(vaePath)
+	w.model, w.key, w.changed, w.vaeChanged = m, key, changed, vaeChanged
 	return m, nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"latent/gpu"
 	"latent/gpu/nn"
 	"latent/noise"
+	"latent/scheduler"
 	"latent/textencoder"
 )
 
@@ -157,7 +158,8 @@ func TestRecipeAndProgress(t *testing.T) {
 	}
 	r := out[1].Recipe
 	if r.Prompt != req.Prompt || r.Negative != req.Negative || r.Seed != 8 || r.Steps != 3 || r.CFGScale != 4 ||
-		r.Width != 32 || r.Height != 16 || r.Sampler != "DDIM" || r.RNG != "cpu" || r.Model != filepath.Base(dir) {
+		r.Width != 32 || r.Height != 16 || r.Sampler != "DDIM" || r.RNG != "cpu" || r.Model != filepath.Base(dir) ||
+		r.Version != "Latent "+assets.Version {
 		t.Errorf("recipe %+v", r)
 	}
 	if b := out[1].Image.Bounds(); b.Dx() != 32 || b.Dy() != 16 {
@@ -267,6 +269,42 @@ func TestAnotherAutoencoder(t *testing.T) {
 	req.VAE = other
 	if _, err := e.Generate(t.Context(), Builtin, req, nil); err == nil {
 		t.Error("the built-in model takes another autoencoder")
+	}
+}
+
+// What the model's files say it predicts can be set right; it is another model then.
+func TestPrediction(t *testing.T) {
+	e, dir := start(t), tinyModel(t, 1)
+	req := request()
+	req.Schedule = scheduler.ScheduleDDIMUniform // the model is one of zero SNR, where ε says nothing
+	plain := paint(t, e, dir, req)[0]
+	req.Prediction = scheduler.PredictEpsilon
+	got := paint(t, e, dir, req)[0]
+	if cmp.Equal(plain.Image.Pix, got.Image.Pix) {
+		t.Error("the prediction type changes nothing")
+	}
+	if !strings.Contains(got.Recipe.String(), "Prediction type: epsilon") || strings.Contains(plain.Recipe.String(), "Prediction type") {
+		t.Errorf("recipes %q and %q", got.Recipe, plain.Recipe)
+	}
+	req.Prediction = ""
+	if !cmp.Equal(plain, paint(t, e, dir, req)[0]) {
+		t.Error("the model's own prediction type is not back")
+	}
+	for model, kind := range map[string]string{dir: "speed", Builtin: scheduler.PredictEpsilon} {
+		req.Prediction = kind
+		if _, err := e.Generate(t.Context(), model, req, nil); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s as a model of %s: %v", model, kind, err)
+		}
+	}
+	err := e.With(t.Context(), dir, func(m *library.Model) error {
+		req.Prediction = scheduler.PredictEpsilon
+		if _, err := Generate(t.Context(), m, req, nil); err == nil {
+			t.Error("an open model changes what it predicts")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

@@ -16,9 +16,13 @@ import (
 // Generate paints the pictures of a request with m, on m's device. Picture k is,
 // bit for bit, the one that req.At(k) alone gives. It stops within a step when
 // ctx ends and returns ctx.Err() with the pictures finished by then.
-func Generate(ctx context.Context, m *library.Model, req Request, progress func(Progress)) ([]Picture, error) {
+func Generate(ctx context.Context, m *library.Model, req Request, progress func(Progress)) (out []Picture, err error) {
 	var p patches
-	defer p.clear()
+	defer func() {
+		if lost := p.clear(); err == nil {
+			err = lost
+		}
+	}()
 	return generate(ctx, m, &p, req, progress)
 }
 

@@ -51,11 +51,7 @@ func (p *patches) set(m *library.Model, r Request) (hashes []gallery.Pair, err e
 		return nil, err
 	}
 	if p.patcher == nil {
-		parts := map[string]any{lora.UNet: m.UNet, lora.Text1: m.Text}
-		if m.Text2 != nil {
-			parts[lora.Text2] = m.Text2
-		}
-		p.patcher, p.files = lora.New(parts, nil), map[string]patchFile{}
+		p.patcher, p.files = library.LoRAs(m), map[string]patchFile{}
 	}
 	used := map[string]bool{}
 	var uses []lora.Use
@@ -74,7 +70,7 @@ func (p *patches) set(m *library.Model, r Request) (hashes []gallery.Pair, err e
 		if err != nil {
 			return nil, err
 		}
-		hashes = append(hashes, gallery.Pair{Key: f.Name, Value: hash[:min(len(hash), 12)]})
+		hashes = append(hashes, gallery.Pair{Key: f.Name, Value: hash[:hashDigits]})
 	}
 	if _, err := p.patcher.Set(uses); err != nil {
 		return nil, err
@@ -108,11 +104,12 @@ func (p *patches) open(path string) (*lora.File, error) {
 }
 
 // clear takes all LoRAs off, bit for bit.
-func (p *patches) clear() {
+func (p *patches) clear() (err error) {
 	if p.patcher != nil {
-		p.patcher.Set(nil)
+		_, err = p.patcher.Set(nil)
 	}
 	p.forget()
+	return err
 }
 
 // forget is clear for a model that is closed anyway.

@@ -1,12 +1,15 @@
 package pipeline
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -156,6 +159,48 @@ func TestLoRAs(t *testing.T) {
 	}
 }
 
+// A model's file that is written anew below a LoRA is opened again.
+func TestLoRAOnAModelThatChanges(t *testing.T) {
+	e, dir, folder := start(t), tinyModel(t, 1), t.TempDir()
+	writeLoRA(t, e, dir, filepath.Join(folder, "fur.safetensors"), 1)
+	plain := paint(t, e, dir, request())[0].Image.Pix
+	with := func(prompt string) []uint8 {
+		req := request()
+		req.Prompt, req.LoRAFolder = req.Prompt+prompt, folder
+		return paint(t, e, dir, req)[0].Image.Pix
+	}
+	one := with("<lora:fur:0.8>")
+	later := time.Now().Add(time.Hour)
+	for _, touch := range []func(){
+		func() {
+			if !cmp.Equal(plain, with("")) {
+				t.Error("the LoRA is not taken off")
+			}
+		},
+		func() {
+			err := e.With(t.Context(), dir, func(m *library.Model) error {
+				out, err := Generate(t.Context(), m, request(), nil)
+				if err == nil && !cmp.Equal(plain, out[0].Image.Pix) {
+					t.Error("With has a model with a LoRA")
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		if !cmp.Equal(one, with("<lora:fur:0.8>")) {
+			t.Error("the LoRA does not count as before")
+		}
+		later = later.Add(time.Hour)
+		if err := os.Chtimes(filepath.Join(dir, "unet", vaeWeights), later, later); err != nil {
+			t.Fatal(err)
+		}
+		touch()
+	}
+}
+
 func TestLearnedWords(t *testing.T) {
 	e, dir, folder := start(t), tinyModel(t, 1), t.TempDir()
 	width := 0
@@ -171,8 +216,21 @@ func TestLearnedWords(t *testing.T) {
 	req.Prompt = "a red sky"
 	plain := paint(t, e, dir, req)[0].Image.Pix
 	req.Embeddings = folder
-	if cmp.Equal(plain, paint(t, e, dir, req)[0].Image.Pix) {
+	got := paint(t, e, dir, req)[0]
+	if cmp.Equal(plain, got.Image.Pix) {
 		t.Error("the learned word changes nothing")
+	}
+	file, err := os.ReadFile(filepath.Join(folder, "sky.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []gallery.Pair{{Key: "sky", Value: fmt.Sprintf("%x", sha256.Sum256(file))[:12]}}
+	if diff := cmp.Diff(want, got.Recipe.TextualInversionHashes); diff != "" {
+		t.Error(diff)
+	}
+	req.Prompt, req.Negative = "a red skyline", "" // another word
+	if got := paint(t, e, dir, req)[0].Recipe.TextualInversionHashes; got != nil {
+		t.Errorf("the recipe names %v, which the prompt does not", got)
 	}
 	req.Prompt = "a wide sky"
 	if _, err := e.Generate(t.Context(), dir, req, nil); err == nil || !strings.Contains(err.Error(), "wide") {

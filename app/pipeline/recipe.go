@@ -6,8 +6,12 @@ import (
 
 	"latent/app/gallery"
 	"latent/app/library"
+	"latent/assets"
 	"latent/scheduler"
 )
+
+// hashDigits are as many of a LoRA's or an embedding's hash as recipes hold.
+const hashDigits = 12
 
 // recipe is what the picture of a request for one says of itself.
 func (g *generation) recipe(r Request) gallery.Recipe {
@@ -16,11 +20,12 @@ func (g *generation) recipe(r Request) gallery.Recipe {
 		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Sampler: sampler.Label,
 		CFGScale: r.Guidance, Seed: int64(r.Seed), Width: r.Width, Height: r.Height,
 		Model: g.Name, RNG: r.RNG, Eta: r.Eta, Emphasis: r.Emphasis,
+		Version: gallery.Latent + " " + assets.Version,
 	}
 	for _, l := range r.LoRAs {
 		out.Prompt += " " + l.String()
 	}
-	out.LoraHashes = g.loras
+	out.LoraHashes, out.TextualInversionHashes = g.loras, g.cond.used
 	if r.Schedule != "" {
 		named = r.Schedule
 	}
@@ -51,8 +56,12 @@ func (g *generation) recipe(r Request) gallery.Recipe {
 			out.HiresWidth, out.HiresHeight = h.Width, h.Height
 		}
 	}
+	extra := func(key, value string) { out.Extra = append(out.Extra, gallery.Pair{Key: key, Value: value}) }
 	if r.Rescale > 0 {
-		out.Extra = append(out.Extra, gallery.Pair{Key: "Guidance rescale", Value: strconv.FormatFloat(r.Rescale, 'g', -1, 64)})
+		extra("Guidance rescale", strconv.FormatFloat(r.Rescale, 'g', -1, 64))
+	}
+	if r.Prediction != "" {
+		extra("Prediction type", r.Prediction)
 	}
 	return out
 }

@@ -34,6 +34,7 @@ type Request struct {
 	LoRAs            []LoRA  // beside those that the prompt names
 	LoRAFolder       string  // where LoRAs are looked for by their names
 	VAE              string  // path of an autoencoder in place of the model's own, which Engine opens
+	Prediction       string  // what the U-Net predicts, if Engine shall not go by the model's files: epsilon or v_prediction
 	Width, Height    int     // pixels; with OnlyMasked of the part that is painted
 	Count            int
 	Preview          int // steps between previews; 0: none
@@ -191,6 +192,8 @@ func (r Request) Validate(m *library.Model) error {
 		return fmt.Errorf("steps %d: at least 1 is needed", r.Steps)
 	case r.Count < 1 || r.Count > maxCount:
 		return fmt.Errorf("count %d: between 1 and %d", r.Count, maxCount)
+	case r.Prediction != "" && r.Prediction != m.Scheduler.PredictionType:
+		return fmt.Errorf("prediction %s: the model is open as one of %s", r.Prediction, m.Scheduler.PredictionType)
 	case r.ClipSkip < 0:
 		return fmt.Errorf("clip skip %d: 1 is the last layer, 2 the one before it", r.ClipSkip)
 	case !oneOf(r.Emphasis, emphases):

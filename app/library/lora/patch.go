@@ -73,11 +73,21 @@ func New(parts map[string]any, reload Reload) *Patcher {
 	return p
 }
 
+// A LostError says that the weights are neither W₀ nor what was asked for, for W₀
+// could not be read again: the model must be opened anew.
+type LostError struct{ reason error }
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("the model must be opened again: %v", e.reason)
+}
+
+func (e *LostError) Unwrap() error { return e.reason }
+
 // Set makes the weights W₀ + Σ s·ΔW of the LoRAs in uses, whatever was set
 // before: none gives W₀ back, bit for bit. Sums are of float32 and rounded once,
 // from W₀, so the same uses in the same order give the same bits. Only weights
-// whose LoRAs change are computed. On an error the weights are W₀, if only they
-// can be read again.
+// whose LoRAs change are computed. On an error the weights are W₀, or it is a
+// *LostError.
 func (p *Patcher) Set(uses []Use) ([]Fit, error) {
 	wanted, fits, err := p.plan(uses)
 	if err == nil {
@@ -85,7 +95,7 @@ func (p *Patcher) Set(uses []Use) ([]Fit, error) {
 	}
 	if err != nil {
 		if again := p.undo(slices.Collect(maps.Values(p.patched))); again != nil {
-			return nil, fmt.Errorf("%w; the model must be opened again: %w", err, again)
+			return nil, &LostError{again}
 		}
 		return nil, err
 	}

@@ -16,9 +16,6 @@ import (
 	"latent/assets"
 )
 
-// Version is the program's, as FyneApp.toml has it.
-const Version = "0.1.0"
-
 // Run opens the window, with files as if they were dropped on it, and returns when
 // it is closed. It must be called on the main goroutine.
 func Run(e ui.Engine, files []string) error {
@@ -26,7 +23,7 @@ func Run(e ui.Engine, files []string) error {
 		return errors.New("there is no display to open a window on: use a subcommand, such as latent generate")
 	}
 	icon := fyne.NewStaticResource("latent.png", assets.Icon)
-	app.SetMetadata(fyne.AppMetadata{ID: "app.latent.Latent", Name: "Latent", Version: Version, Icon: icon})
+	app.SetMetadata(fyne.AppMetadata{ID: "app.latent.Latent", Name: "Latent", Version: assets.Version, Icon: icon})
 	a := app.New()
 	w, err := ui.New(a, e)
 	if err != nil {
