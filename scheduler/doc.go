@@ -34,15 +34,20 @@
 //
 // The order is that of the error in the step size, as TestOrder measures it.
 // Calls of the model are per step. heun and dpmpp_sde need one less, for the last
-// step has no middle (and heun another one less from zero SNR), and plms one more. "eta" is noise by the share of
-// [Options].Eta; the others that draw noise take it as its scale too, but for ddpm
-// and lcm, which have none.
+// step has no middle (and heun another one less from zero SNR), and plms one more.
+// "eta" is noise by the share of [Options].Eta; the others that draw noise take it
+// as its scale too, but for ddpm and lcm, which have none.
 //
 // Where diffusers and k-diffusion (AUTOMATIC1111, ComfyUI) differ, this package
 // does as diffusers does and says so at the place. It goes beyond diffusers where
 // that has no answer: euler_a follows every schedule, heun and dpmpp_sde heed
 // rescale_betas_zero_snr, x_0 models go with every sampler but plms, and
 // image-to-image with plms begins anew where it begins.
+//
+// From zero terminal SNR σ falls from 4096, as in diffusers (and from 4519 in
+// AUTOMATIC1111 and ComfyUI). beta, which is even in σ but for its ends, then has 18
+// of 20 steps above σ = 100, where there is next to nothing to see: choose another
+// schedule, or a sigma_max in the config.
 //
 // Note that DDPM counts t from 1 and DDIM (Song et al. 2020, arXiv:2010.02502)
 // writes α_t for what is ᾱ_t here.

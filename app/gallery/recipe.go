@@ -45,8 +45,9 @@ type Recipe struct {
 // letters, digits, spaces, - or /, beginning with a letter or digit.
 type Pair struct{ Key, Value string }
 
-// Complete fills in what infotext of other programs means by leaving it out:
-// without RNG the noise is a GPU's, without clip skip the last hidden state counts.
+// Complete says what infotext of other programs means by leaving it out, without
+// RNG the noise is a GPU's, without clip skip the last hidden state counts, and by
+// an automatic schedule: AUTOMATIC1111's is the sampler's favourite.
 func (r Recipe) Complete() Recipe {
 	if r.RNG == "" || r.RNG == "gpu" {
 		r.RNG = "nv"
@@ -54,5 +55,16 @@ func (r Recipe) Complete() Recipe {
 	if r.ClipSkip == 0 {
 		r.ClipSkip = 1
 	}
+	if favourite := favourites[r.Sampler]; favourite != "" && r.ScheduleType == "Automatic" {
+		r.ScheduleType = favourite
+	}
 	return r
+}
+
+// favourites are the schedules that AUTOMATIC1111 1.9 and later take for Automatic,
+// but for samplers that have timesteps of their own.
+var favourites = map[string]string{
+	"Euler": "Uniform", "Euler a": "Uniform", "Heun": "Uniform", "LMS": "Uniform",
+	"DPM++ 2M": "Karras", "DPM++ SDE": "Karras", "DPM++ 2S a": "Karras", "DPM2": "Karras", "DPM2 a": "Karras",
+	"DPM++ 2M SDE": "Exponential", "DPM++ 2M SDE Heun": "Exponential", "DPM++ 3M SDE": "Exponential",
 }

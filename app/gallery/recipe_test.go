@@ -118,6 +118,23 @@ func ExampleParseRecipe() {
 	// Output: "a red cat" without "blurry": 20 steps of DDIM
 }
 
+// AUTOMATIC1111 has a schedule for each sampler where none is chosen.
+func TestAutomaticSchedule(t *testing.T) {
+	for _, c := range []struct{ sampler, schedule, want string }{
+		{"DPM++ 2M", "Automatic", "Karras"},
+		{"DPM++ 2M SDE", "Automatic", "Exponential"},
+		{"Euler a", "Automatic", "Uniform"},
+		{"DDIM", "Automatic", "Automatic"},
+		{"DPM++ 2M", "SGM Uniform", "SGM Uniform"},
+		{"DPM++ 2M", "", ""}, // before version 1.9
+	} {
+		r, _, _ := fromInfotext(Recipe{Prompt: "a cat", Steps: 20, Sampler: c.sampler, ScheduleType: c.schedule}.String())
+		if r.ScheduleType != c.want {
+			t.Errorf("%s with %q is of schedule %q, want %q", c.sampler, c.schedule, r.ScheduleType, c.want)
+		}
+	}
+}
+
 func TestSaveErrorsAreOneLine(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o644); err != nil {
