@@ -75,10 +75,13 @@ func (e *Embedding) Widths() []int {
 	return widths
 }
 
+// For says in words which text encoders the embedding was made for.
+func (e *Embedding) For() string { return family(e.Widths()) }
+
 // Fits tells whether the embedding was made for text encoders of these widths.
 func (e *Embedding) Fits(widths ...int) error {
-	if mine := e.Widths(); !slices.Equal(mine, widths) {
-		return fmt.Errorf("embedding %q is made for text encoders %s, this model's are %s", e.Name, family(mine), family(widths))
+	if !slices.Equal(e.Widths(), widths) {
+		return fmt.Errorf("embedding %q is made for text encoders %s, this model's are %s", e.Name, e.For(), family(widths))
 	}
 	return nil
 }

@@ -13,7 +13,9 @@ import (
 
 	"latent/app/gallery"
 	"latent/app/library"
+	"latent/app/library/lora"
 	"latent/gpu"
+	"latent/textencoder"
 )
 
 func inspect(_ context.Context, args []string) error {
@@ -71,6 +73,12 @@ func inspectWeights(w io.Writer, path string) error {
 	if info.Err != nil {
 		fmt.Fprintf(w, "cannot be used:\t%s\n", info.Err)
 	}
+	switch info.Kind {
+	case library.KindLoRA:
+		inspectLoRA(w, path)
+	case library.KindEmbedding:
+		inspectEmbedding(w, info.Name, f)
+	}
 	s := summarise(f)
 	fmt.Fprintf(w, "tensors:\t%d, %s parameters, %s, %s\n", s.tensors, count(s.elements), s.dtypes(), size(s.bytes))
 	meta := library.Metadata(f)
@@ -78,6 +86,52 @@ func inspectWeights(w io.Writer, path string) error {
 		fmt.Fprintf(w, "metadata %s:\t%s\n", k, shorten(meta[k]))
 	}
 	return nil
+}
+
+func inspectLoRA(w io.Writer, path string) {
+	f, err := lora.Read(path)
+	if err != nil {
+		fmt.Fprintf(w, "cannot be used:\t%s\n", err)
+		return
+	}
+	defer f.Close()
+	facts := f.Facts()
+	var layers []string
+	for _, part := range []struct{ name, words string }{{lora.UNet, "U-Net"}, {lora.Text1, "text encoder"}, {lora.Text2, "second text encoder"}} {
+		if n := facts.Layers[part.name]; n > 0 {
+			layers = append(layers, fmt.Sprintf("%d of the %s", n, part.words))
+		}
+	}
+	kinds := slices.Sorted(maps.Keys(facts.Kinds))
+	fmt.Fprintf(w, "layers:\t%s (%s)\n", strings.Join(layers, ", "), strings.Join(kinds, ", "))
+	if len(facts.Ranks) > 0 {
+		fmt.Fprintf(w, "rank:\t%s, alpha %s\n", span("%d", facts.Ranks), span("%.4g", facts.Alphas))
+	}
+	if len(f.Foreign) > 0 {
+		fmt.Fprintf(w, "not understood:\t%d tensors, such as %s\n", len(f.Foreign), shorten(f.Foreign[0]))
+	}
+	if hash, err := f.Hash(); err == nil {
+		fmt.Fprintf(w, "hash:\t%s\n", hash)
+	}
+}
+
+// span is "4", or "4 to 32" of a sorted list.
+func span[T any](format string, sorted []T) string {
+	s := fmt.Sprintf(format, sorted[0])
+	if len(sorted) > 1 {
+		s += fmt.Sprintf(" to "+format, sorted[len(sorted)-1])
+	}
+	return s
+}
+
+func inspectEmbedding(w io.Writer, name string, f library.Tensors) {
+	e, err := textencoder.ReadEmbedding(name, f)
+	if err != nil {
+		fmt.Fprintf(w, "cannot be used:\t%s\n", err)
+		return
+	}
+	fmt.Fprintf(w, "in prompts:\t%s, as long as %d tokens\n", e.Name, e.Tokens)
+	fmt.Fprintf(w, "text encoder:\t%s\n", e.For())
 }
 
 func inspectFolder(w io.Writer, path string) error {
