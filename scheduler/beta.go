@@ -11,13 +11,16 @@ func betaQuantile(u, a float64) float64 {
 	if u > 0.5 { // by symmetry; so x is at most 1/2, where the series converges fast
 		return 1 - betaQuantile(1-u, a)
 	}
+	double, _ := math.Lgamma(2 * a)
+	single, _ := math.Lgamma(a)
+	logB := 2*single - double
 	low, high := 0.0, 0.5
 	for range 200 { // halvings, until low and high are neighbours
 		x := (low + high) / 2
 		if x <= low || x >= high {
 			break
 		}
-		if betaShare(x, a) < u {
+		if betaShare(x, a, logB) < u {
 			low = x
 		} else {
 			high = x
@@ -27,9 +30,10 @@ func betaQuantile(u, a float64) float64 {
 }
 
 // betaShare returns the share of Beta(a, a) below x, 0 ≤ x ≤ 1/2, by the series
+// (logB is log B(a, a))
 //
 //	I_x(a, b) = x^a/B(a, b) · Σ_k (1−b)(2−b)…(k−b)/(k!·(a+k)) · x^k     (DLMF, 8.17.7 with 15.2.1)
-func betaShare(x, a float64) float64 {
+func betaShare(x, a, logB float64) float64 {
 	sum, term := 0.0, 1.0
 	for k := range 100 {
 		add := term / (a + float64(k))
@@ -39,7 +43,5 @@ func betaShare(x, a float64) float64 {
 		}
 		term *= x * (float64(k+1) - a) / float64(k+1)
 	}
-	double, _ := math.Lgamma(2 * a)
-	single, _ := math.Lgamma(a)
-	return math.Exp(a*math.Log(x)+double-2*single) * sum
+	return math.Exp(a*math.Log(x)-logB) * sum
 }

@@ -135,9 +135,9 @@ func (p *plan) wholeTimesteps() ([]float64, error) {
 
 // wholeTimestep makes a timestep between training timesteps a whole one.
 //
-// diffusers rounds with karras, unless p.truncates, and else truncates. Its float32 finds the first
-// timestep a hair below T−1 (with the betas of Stable Diffusion and most others)
-// and makes it T−2; so does the hair here.
+// diffusers rounds with karras, unless p.truncates, and else truncates. Its float32
+// finds the first timestep a hair below T−1 (with the betas of Stable Diffusion and
+// most others) and makes it T−2; so does the hair here.
 func (p *plan) wholeTimestep(t float64) float64 {
 	const hair = 1e-4
 	if p.sigmas == ScheduleKarras && !p.truncates {
