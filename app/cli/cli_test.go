@@ -24,6 +24,7 @@ const asProgram = "LATENT_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
+		lineEvery = 100 * time.Millisecond
 		os.Exit(Run(os.Args[1:]))
 	}
 	// Hashes of the tests' models stay out of the user's cache.

@@ -18,8 +18,8 @@ type meter struct {
 	last  time.Time // of the last line
 }
 
-// lineEvery is the time between lines.
-const lineEvery = 2 * time.Second
+// lineEvery is the time between lines; tests do not wait so long.
+var lineEvery = 2 * time.Second
 
 func newMeter(total int) *meter {
 	total = max(total, 1) // less would be a bar without end; the job itself will refuse
