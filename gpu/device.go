@@ -51,8 +51,11 @@ func Open(name string) (*Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("device %s: %w", name, err)
 	}
-	return &Device{b: b, pool: map[int][]Buffer{}}, nil
+	return New(b), nil
 }
+
+// New makes a device of a backend that is in no list.
+func New(b Backend) *Device { return &Device{b: b, pool: map[int][]Buffer{}} }
 
 // Device allocates tensors and runs operations on them. It belongs to one
 // goroutine.

@@ -21,6 +21,8 @@ type Options struct {
 	// Prediction is what the U-Net predicts, scheduler.PredictEpsilon or
 	// PredictVelocity; "" is what the files say.
 	Prediction string
+	// Bare leaves the weights out: parameters have shapes alone.
+	Bare bool
 }
 
 // Open reads the model at path, a diffusers folder or a single file, onto dev,
@@ -148,7 +150,7 @@ func (o Options) finish(m *Model, parts []part) error {
 		}
 		parts[len(parts)-1] = p
 	}
-	if err := m.check(); err != nil {
+	if err := m.check(); err != nil || o.Bare {
 		return err
 	}
 	return m.load(parts)

@@ -21,10 +21,7 @@ func (r *run) trainDenoiser(c *cache) error {
 	if err != nil {
 		return err
 	}
-	trainsText := !r.Denoiser.FreezeText
-	if r.LoRA != nil {
-		trainsText = r.LoRA.TextEncoder
-	}
+	trainsText := r.trainsText()
 	texts, err := r.encodings(c, trainsText)
 	if err != nil {
 		return err
@@ -36,24 +33,11 @@ func (r *run) trainDenoiser(c *cache) error {
 		cache: c, texts: texts, schedule: schedule,
 		batches: newBatches(r.Seed, r.data.Pass(), func(i int) [3]int32 { return c.shapes[i] }, r.Denoiser.Batch),
 	}
-	var lora *adapters
-	var params []nn.Named
-	if r.LoRA != nil {
-		if lora, err = r.adapt(); err != nil {
-			return err
-		}
-		defer lora.remove()
-		params = lora.params()
-	} else {
-		params = prefixed(unetPrefix, nn.Trainable(r.model.UNet))
-		defer nn.Freeze(r.model.UNet)
-		if trainsText {
-			params = append(params, prefixed("text_encoder.", nn.Trainable(r.model.Text))...)
-			params = append(params, prefixed("text_encoder_2.", nn.Trainable(r.model.Text2))...)
-			defer nn.Freeze(r.model.Text)
-			defer nn.Freeze(r.model.Text2)
-		}
+	params, lora, err := r.moving(trainsText)
+	if err != nil {
+		return err
 	}
+	defer r.still(lora)
 	r.model.UNet.Checkpoint = r.Denoiser.Checkpointed
 	d.loop = &loop{run: r, name: "denoiser", stage: r.Denoiser, params: params, loss: d.loss}
 	textRate := r.textLR() / r.Denoiser.LR
@@ -91,6 +75,40 @@ func (r *run) trainDenoiser(c *cache) error {
 }
 
 const unetPrefix = "unet."
+
+func (r *run) trainsText() bool {
+	if r.LoRA != nil {
+		return r.LoRA.TextEncoder
+	}
+	return !r.Denoiser.FreezeText
+}
+
+// moving are the parameters that are trained; those of a LoRA are put on the model.
+func (r *run) moving(text bool) (params []nn.Named, lora *adapters, err error) {
+	if r.LoRA != nil {
+		if lora, err = r.adapt(); err != nil {
+			return nil, nil, err
+		}
+		return lora.params(), lora, nil
+	}
+	params = prefixed(unetPrefix, nn.Trainable(r.model.UNet))
+	if text {
+		params = append(params, prefixed("text_encoder.", nn.Trainable(r.model.Text))...)
+		params = append(params, prefixed("text_encoder_2.", nn.Trainable(r.model.Text2))...)
+	}
+	return params, nil, nil
+}
+
+// still takes back what moving did.
+func (r *run) still(lora *adapters) {
+	if lora != nil {
+		lora.remove()
+		return
+	}
+	nn.Freeze(r.model.UNet)
+	nn.Freeze(r.model.Text)
+	nn.Freeze(r.model.Text2)
+}
 
 func (r *run) drawsSamples() bool { return r.Samples.Every > 0 && len(r.Samples.Prompts) > 0 }
 
