@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"latent/app/pipeline"
+	"latent/assets"
 	"latent/gpu"
 	"latent/gpu/cuda"
 )
@@ -33,7 +34,7 @@ func doctor(_ context.Context, args []string) error {
 	}
 	tw := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	defer tw.Flush()
-	fmt.Fprintf(tw, "program:\tlatent %s\n", Version)
+	fmt.Fprintf(tw, "program:\tlatent %s\n", assets.Version)
 	describeGPUs(tw, cuda.Examine())
 	for _, name := range gpu.Drivers() {
 		if name == "cuda" {
