@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -147,20 +148,49 @@ func (f flags) given(name string) (found bool) {
 	return found
 }
 
+// A flagGroup is a part of a command's flags, which help shows under a title.
+type flagGroup struct {
+	title string
+	flags []string
+}
+
+// flagGroups are those of commands with many flags.
+var flagGroups = map[string][]flagGroup{"generate": generateGroups}
+
 func (f flags) printHelp(w io.Writer) {
 	for _, c := range commands() {
 		if c.name == f.Name() {
-			fmt.Fprintf(w, "latent %s %s\n\n", c.name, c.synopsis)
+			fmt.Fprintf(w, "latent %s %s\n\n%s%s.\n", c.name, c.synopsis, strings.ToUpper(c.summary[:1]), c.summary[1:])
 		}
 	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	list := slices.Clone(flagGroups[f.Name()])
+	var rest flagGroup
+	if list != nil {
+		rest.title = "Others"
+	}
 	f.VisitAll(func(fl *flag.Flag) {
-		value, text := flag.UnquoteUsage(fl) // "`NAME`: what it is" gives the name and all
-		text = strings.TrimPrefix(text, value+": ")
-		if fl.DefValue != "" && fl.DefValue != "false" && fl.DefValue != "0" {
-			text += " (" + fl.DefValue + ")"
+		if !slices.ContainsFunc(list, func(g flagGroup) bool { return slices.Contains(g.flags, fl.Name) }) {
+			rest.flags = append(rest.flags, fl.Name)
 		}
-		fmt.Fprintf(tw, "  --%s %s\t%s\n", fl.Name, value, text)
 	})
+	if len(rest.flags) > 0 {
+		list = append(list, rest)
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, g := range list {
+		fmt.Fprintln(tw)
+		if g.title != "" {
+			fmt.Fprintf(tw, "%s:\n", g.title)
+		}
+		for _, name := range g.flags {
+			fl := f.Lookup(name)
+			value, text := flag.UnquoteUsage(fl) // "`NAME`: what it is" gives the name and all
+			text = strings.TrimPrefix(text, value+": ")
+			if fl.DefValue != "" && fl.DefValue != "false" && fl.DefValue != "0" {
+				text += " (" + fl.DefValue + ")"
+			}
+			fmt.Fprintf(tw, "  --%s %s\t%s\n", fl.Name, value, text)
+		}
+	}
 	tw.Flush()
 }

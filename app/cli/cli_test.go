@@ -370,6 +370,15 @@ func TestHelp(t *testing.T) {
 			t.Errorf("help of %s: %q and %q", c.name, a, b)
 		}
 	}
+	out = succeed(t, "help", "generate")
+	for _, want := range []string{"\nWhat to paint:\n  --prompt TEXT ", "\nWhich model:\n", "  --prediction NAME "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("help of generate does not say %q:\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "Others:") {
+		t.Errorf("a flag of generate is in no group:\n%s", out)
+	}
 }
 
 func TestFullDisk(t *testing.T) {

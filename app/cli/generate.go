@@ -20,6 +20,15 @@ const (
 	usualGuidance   = 7.5
 )
 
+var generateGroups = []flagGroup{
+	{"What to paint", []string{"prompt", "negative", "seed", "count", "size", "out"}},
+	{"Which model", []string{"model", "vae", "prediction", "lora", "lora-dir", "embeddings-dir"}},
+	{"How to sample", []string{"steps", "cfg", "sampler", "schedule", "eta", "guidance-rescale", "clip-skip", "rng", "variation-seed", "variation-strength"}},
+	{"From another picture", []string{"init", "strength", "mask", "mask-blur", "only-masked", "mask-padding"}},
+	{"Large pictures", []string{"hires", "hires-strength", "hires-steps", "hires-upscaler", "tiling"}},
+	{"Where to compute", []string{"device", "precision"}},
+}
+
 func generate(ctx context.Context, args []string) error {
 	var req pipeline.Request
 	f := newFlags("generate")
@@ -27,7 +36,7 @@ func generate(ctx context.Context, args []string) error {
 	f.StringVar(&req.Negative, "negative", "", "`TEXT`: what to keep out of the picture")
 	model := f.String("model", pipeline.Builtin, "`PATH`: a diffusers model folder, or a model in one file")
 	f.StringVar(&req.VAE, "vae", "", "`PATH`: an autoencoder in place of the model's own")
-	f.StringVar(&req.Prediction, "prediction", "", "`NAME`: what the model predicts, where its files say it wrongly: epsilon or v_prediction")
+	f.StringVar(&req.Prediction, "prediction", "", "`NAME`: what the model predicts, epsilon or v_prediction; without it what its files say")
 	f.IntVar(&req.Steps, "steps", 20, "`N`: steps of the sampler")
 	f.Float64Var(&req.Guidance, "cfg", 0, fmt.Sprintf("`F`: guidance scale; 1 is none; without it %d with the built-in model, else %.1f", builtinGuidance, usualGuidance))
 	f.Float64Var(&req.Rescale, "guidance-rescale", 0, "`F`: share of guidance rescale, 0 to 1")
