@@ -16,6 +16,7 @@ type meter struct {
 	bar   *progressbar.ProgressBar // nil: lines
 	total int
 	last  time.Time // of the last line
+	ended bool      // all is done, and said
 }
 
 // lineEvery is the time between lines; tests do not wait so long.
@@ -41,8 +42,8 @@ func (m *meter) set(done int, text func() []string) {
 		m.bar.Set(done)
 		return
 	}
-	if now := time.Now(); now.Sub(m.last) >= lineEvery || done == m.total {
-		m.last = now
+	if now := time.Now(); !m.ended && (now.Sub(m.last) >= lineEvery || done == m.total) {
+		m.last, m.ended = now, done == m.total
 		fmt.Fprintln(os.Stderr, words(append([]string{fmt.Sprintf("%d/%d", done, m.total)}, text()...)))
 	}
 }
