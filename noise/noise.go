@@ -46,20 +46,6 @@ func Open(rng string, seed uint64) (Source, error) {
 	return nil, fmt.Errorf("unknown random generator %q: choose one of %s", rng, strings.Join(Names(), ", "))
 }
 
-// OpenBatch returns one generator for each of count pictures. Picture k is
-// seeded with seed+k alone, so it is the picture that seed+k gives by itself.
-func OpenBatch(rng string, seed uint64, count int) ([]Source, error) {
-	sources := make([]Source, count)
-	for k := range sources {
-		src, err := Open(rng, seed+uint64(k))
-		if err != nil {
-			return nil, err
-		}
-		sources[k] = src
-	}
-	return sources, nil
-}
-
 // Latent fills dst, an image [h,w,c] as Latent lays it out, with the numbers
 // that torch.randn(1, c, h, w) gives: drawn channel by channel, in one call.
 // It panics if dst does not hold h·w·c numbers.

@@ -136,21 +136,9 @@ func TestLatent(t *testing.T) {
 	}
 }
 
-func TestOpenBatch(t *testing.T) {
-	batch, err := OpenBatch("NV", 100, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for k, src := range batch {
-		got, want := make([]float32, 20), make([]float32, 20)
-		src.Normal(got)
-		NewNV(100 + uint64(k)).Normal(want)
-		if !slices.Equal(got, want) {
-			t.Errorf("picture %d is not that of its own seed", k)
-		}
-	}
-	if _, err := OpenBatch("gpu", 0, 1); err == nil || !strings.Contains(err.Error(), "cpu, nv") {
-		t.Errorf("unknown generator: error is %v, want one that names the choices", err)
+func TestUnknownGenerator(t *testing.T) {
+	if _, err := Open("gpu", 0); err == nil || !strings.Contains(err.Error(), "cpu, nv") {
+		t.Errorf("error is %v, want one that names the choices", err)
 	}
 }
 

@@ -31,9 +31,6 @@ func NewSchedule(cfg Config) (*Schedule, error) {
 	return &Schedule{cfg: cfg, alphaBar: alphaBar}, nil
 }
 
-// Config returns what the schedule was made from.
-func (s *Schedule) Config() Config { return s.cfg }
-
 // Len returns T, the number of timesteps the model was trained on.
 func (s *Schedule) Len() int { return len(s.alphaBar) }
 

@@ -125,24 +125,6 @@ func List(dir string) ([]Picture, error) {
 	return list, nil
 }
 
-// Search returns those pictures, the newest first, whose name or recipe has all
-// of the words, in any order; case does not count.
-func Search(dir, words string) ([]Picture, error) {
-	list, err := List(dir)
-	if err != nil {
-		return nil, err
-	}
-	wanted := strings.Fields(strings.ToLower(words))
-	return slices.DeleteFunc(list, func(p Picture) bool {
-		text := filepath.Base(p.Path)
-		if r, err := Read(p.Path); err == nil {
-			text += "\n" + r.String()
-		}
-		text = strings.ToLower(text)
-		return slices.ContainsFunc(wanted, func(w string) bool { return !strings.Contains(text, w) })
-	}), nil
-}
-
 // Thumbnail returns a picture, scaled down to fit a square of size pixels.
 func Thumbnail(path string, size int) (*image.NRGBA, error) {
 	img, err := pictures.Load(path)
