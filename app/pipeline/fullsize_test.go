@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,12 +114,7 @@ func fullSizePictures(t *testing.T, m *library.Model, f *golden.File) {
 			}
 			last, _ := f.Float32s("latents." + name)
 			off := distance(latents, last)
-			var sum float64
-			for i := range want {
-				d := float64(out[0].Image.Pix[i/3*4+i%3]) - float64(want[i])
-				sum += d * d
-			}
-			psnr := 10 * math.Log10(255*255*float64(len(want))/sum)
+			psnr := peakSNR(len(want), func(i int) float64 { return float64(out[0].Image.Pix[i/3*4+i%3]) - float64(want[i]) })
 			t.Logf("latents within %.1e, PSNR %.1f dB", off, psnr)
 			if !(off < 1e-3) || !(psnr >= 45) {
 				t.Errorf("latents are off by %.2g, PSNR %.1f dB; want < 1e-3 and 45 dB", off, psnr)

@@ -49,12 +49,7 @@ func TestOverflowIsRescued(t *testing.T) {
 				if len(none) > 0 || len(born) == 0 || born[0] != c.born {
 					t.Errorf("float32 rescues %v, float16 %v", none, born)
 				}
-				var sum float64
-				for i := range want {
-					d := float64(got[i]) - float64(want[i])
-					sum += d * d
-				}
-				psnr := 10 * math.Log10(255*255*float64(len(want))/sum)
+				psnr := peakSNR(len(want), func(i int) float64 { return float64(got[i]) - float64(want[i]) })
 				t.Logf("PSNR %.1f dB", psnr)
 				if !(psnr >= 30) {
 					t.Errorf("PSNR %.1f dB against float32, want 30", psnr)

@@ -122,15 +122,13 @@ func TestWaysEqualDiffusers(t *testing.T) {
 						}
 					}
 				}
-				var sum float64
-				for i := range want {
+				psnr := peakSNR(len(want), func(i int) float64 {
 					if req.Mask != nil && mask.Pix[i/3] != 0 && mask.Pix[i/3] != 255 {
-						continue // a mixture
+						return 0 // a mixture
 					}
-					d := float64(out[0].Image.Pix[i/3*4+i%3]) - math.RoundToEven(float64(want[i]))
-					sum += d * d
-				}
-				if psnr := 10 * math.Log10(255*255*float64(len(want))/sum); !(psnr >= 45) {
+					return float64(out[0].Image.Pix[i/3*4+i%3]) - math.RoundToEven(float64(want[i]))
+				})
+				if !(psnr >= 45) {
 					t.Errorf("PSNR %.1f dB against diffusers, want 45", psnr)
 				}
 			})
@@ -154,12 +152,7 @@ func TestBFloat16OnTheHost(t *testing.T) {
 			}
 			pix[i] = out[0].Image.Pix
 		}
-		var sum float64
-		for i, v := range pix[0] {
-			d := float64(v) - float64(pix[1][i])
-			sum += d * d
-		}
-		psnr := 10 * math.Log10(255*255*float64(len(pix[0]))/sum)
+		psnr := peakSNR(len(pix[0]), func(i int) float64 { return float64(pix[0][i]) - float64(pix[1][i]) })
 		t.Logf("%q: PSNR %.1f dB", way, psnr)
 		if !(psnr >= 30) {
 			t.Errorf("%q: PSNR %.1f dB against float32, want 30", way, psnr)
