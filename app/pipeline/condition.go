@@ -134,7 +134,7 @@ func readEmbeddings(folder, text string) (found map[*textencoder.Embedding]strin
 	for _, e := range entries {
 		ext := strings.ToLower(filepath.Ext(e.Name()))
 		name := e.Name()[:len(e.Name())-len(ext)]
-		if name == "" || !oneOf(ext, embeddingExts) || !strings.Contains(text, strings.ToLower(name)) {
+		if name == "" || !slices.Contains(embeddingExts, ext) || !strings.Contains(text, strings.ToLower(name)) {
 			continue
 		}
 		path := filepath.Join(folder, e.Name())

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 	"time"
 
 	"latent/app/gallery"
@@ -196,7 +197,7 @@ func (r Request) Validate(m *library.Model) error {
 		return fmt.Errorf("prediction %s: the model is open as one of %s", r.Prediction, m.Scheduler.PredictionType)
 	case r.ClipSkip < 0:
 		return fmt.Errorf("clip skip %d: 1 is the last layer, 2 the one before it", r.ClipSkip)
-	case !oneOf(r.Emphasis, emphases):
+	case !slices.Contains(emphases, r.Emphasis):
 		return fmt.Errorf("unknown emphasis %q: choose one of %v", r.Emphasis, emphases[1:])
 	case math.IsNaN(r.Guidance) || math.IsInf(r.Guidance, 0):
 		return fmt.Errorf("guidance %g is not a number", r.Guidance)
@@ -230,7 +231,7 @@ func (r Request) Validate(m *library.Model) error {
 		if err := validSize("hires size", h.Width, h.Height, m); err != nil {
 			return err
 		}
-		if !oneOf(h.Upscaler, Upscalers) {
+		if !slices.Contains(Upscalers, h.Upscaler) {
 			return fmt.Errorf("unknown upscaler %q: choose one of %v", h.Upscaler, Upscalers)
 		}
 		if _, err := scheduler.New(r.hiresOptions(), m.Scheduler); err != nil {
@@ -265,13 +266,4 @@ func (r Request) hiresOptions() scheduler.Options {
 	o := r.options()
 	o.Steps, o.Strength = r.Hires.Steps, r.Hires.Strength
 	return o
-}
-
-func oneOf(s string, all []string) bool {
-	for _, a := range all {
-		if s == a {
-			return true
-		}
-	}
-	return false
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -155,7 +156,7 @@ func parseState(f *safetensors.File) (*State, error) {
 	for _, name := range f.Names() {
 		v, _ := f.Get(name)
 		list, _, ok := strings.Cut(name, ".")
-		if !ok || !oneOf(list, lists) || v.DType != safetensors.F32 || len(v.Shape) != 4 || s.shape != nil && fmt.Sprint(s.shape) != fmt.Sprint(v.Shape) {
+		if !ok || !slices.Contains(lists, list) || v.DType != safetensors.F32 || len(v.Shape) != 4 || s.shape != nil && fmt.Sprint(s.shape) != fmt.Sprint(v.Shape) {
 			return nil, fmt.Errorf("the half-made picture is damaged at %s: begin it anew", name)
 		}
 		s.shape = v.Shape

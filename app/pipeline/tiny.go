@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,7 +8,6 @@ import (
 	"latent/app/library"
 	"latent/gpu"
 	"latent/gpu/nn"
-	"latent/gpu/safetensors"
 	"latent/vae"
 )
 
@@ -47,10 +45,8 @@ func openTiny(path string, dev *gpu.Device, dtype gpu.DType) (*vae.Tiny, error) 
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		folder, path = path, filepath.Join(path, vaeWeights)
 	}
-	f, err := safetensors.Open(path)
-	if inner := errors.Unwrap(err); inner != nil {
-		return nil, inner // without the path
-	} else if err != nil {
+	f, err := library.OpenTensors(path)
+	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
