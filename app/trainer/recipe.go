@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"latent/gpu/optim"
+
 	"github.com/BurntSushi/toml"
 )
 
@@ -152,9 +154,9 @@ func ParseConfig(data []byte) (Config, error) {
 	if err != nil {
 		var pe toml.ParseError
 		if errors.As(err, &pe) {
-			return c, fmt.Errorf("line %d: %s", pe.Position.Line, pe.Message)
+			return c, fmt.Errorf("line %d: %s", pe.Position.Line, oneLine(pe.Message))
 		}
-		return c, errors.New(strings.ReplaceAll(err.Error(), "\n", " "))
+		return c, errors.New(oneLine(err.Error()))
 	}
 	if un := md.Undecoded(); len(un) > 0 {
 		return c, fmt.Errorf("unknown setting %q", un[0].String())
@@ -162,6 +164,8 @@ func ParseConfig(data []byte) (Config, error) {
 	c.SetDefaults()
 	return c, c.Validate()
 }
+
+func oneLine(s string) string { return strings.ReplaceAll(s, "\n", " ") }
 
 // SetDefaults fills what is zero with sound values.
 func (c *Config) SetDefaults() {
@@ -238,6 +242,9 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("autoencoder.crop %d must be a multiple of 8 up to data.resolution, and crop_batch_size at least 1", a.Crop)
 	}
 	for name, s := range map[string]Stage{"autoencoder": c.Autoencoder, "decoder": c.Decoder, "denoiser": c.Denoiser} {
+		if _, err := optim.NewSchedule(s.Schedule, s.LR, s.Warmup, s.Steps); err != nil {
+			return fmt.Errorf("%s.lr_scheduler: %w", name, err)
+		}
 		switch {
 		case s.Batch < 1 || s.Accumulate < 1 || s.Checkpoint < 1 || s.Warmup < 0:
 			return fmt.Errorf("%s: batch_size, gradient_accumulation_steps and checkpoint_every must be at least 1", name)
