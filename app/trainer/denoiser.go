@@ -17,10 +17,6 @@ import (
 // trainDenoiser trains U-Net and text encoders, or a LoRA of theirs, on cached
 // latents and writes the model folder or the LoRA's file.
 func (r *run) trainDenoiser(c *cache) error {
-	schedule, err := scheduler.NewSchedule(r.model.Scheduler)
-	if err != nil {
-		return err
-	}
 	trainsText := r.trainsText()
 	texts, err := r.encodings(c, trainsText)
 	if err != nil {
@@ -29,9 +25,9 @@ func (r *run) trainDenoiser(c *cache) error {
 	defer texts.close()
 	r.release(trainsText)
 
-	d := &denoising{
-		cache: c, texts: texts, schedule: schedule,
-		batches: newBatches(r.Seed, r.data.Pass(), func(i int) [3]int32 { return c.shapes[i] }, r.Denoiser.Batch),
+	d, err := r.denoising(c, texts)
+	if err != nil {
+		return err
 	}
 	params, lora, err := r.moving(trainsText)
 	if err != nil {
@@ -140,6 +136,15 @@ type denoising struct {
 	texts    *texts
 	batches  *batches
 	schedule *scheduler.Schedule
+}
+
+func (r *run) denoising(c *cache, t *texts) (*denoising, error) {
+	schedule, err := scheduler.NewSchedule(r.model.Scheduler)
+	if err != nil {
+		return nil, err
+	}
+	size := func(i int) [3]int32 { return c.shapes[i] }
+	return &denoising{cache: c, texts: t, schedule: schedule, batches: newBatches(r.Seed, r.data.Pass(), size, r.Denoiser.Batch)}, nil
 }
 
 // loss of one batch: x_t = √ᾱ_t·x₀ + √(1−ᾱ_t)·ε at random t, and the weighted

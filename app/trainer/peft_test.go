@@ -107,10 +107,22 @@ func TestTenLoRAStepsEqualPEFT(t *testing.T) {
 			for j, v := range flat {
 				ids[j/idShape[1]] = append(ids[j/idShape[1]], int32(v))
 			}
-			loss := dev.Differentiate(1, func() *gpu.Tensor {
-				y := u.Forward(dev.FromFloat32(x, gpu.Float32, shape...), times, text.Forward(ids).LastHidden, nil)
-				return gpu.MSE(y, dev.FromFloat32(target, gpu.Float32, shape...), nil)
+			var loss float32
+			work := dev.Profile(func() {
+				loss = dev.Differentiate(1, func() *gpu.Tensor {
+					y := u.Forward(dev.FromFloat32(x, gpu.Float32, shape...), times, text.Forward(ids).LastHidden, nil)
+					return gpu.MSE(y, dev.FromFloat32(target, gpu.Float32, shape...), nil)
+				})
 			})
+			ofWeights := 0
+			for _, op := range work {
+				if strings.HasSuffix(op.Op, "weight's gradient") {
+					ofWeights++
+				}
+			}
+			if ofWeights != len(params) {
+				t.Errorf("step %d: gradients of %d weights were computed for %d factors", i, ofWeights, len(params))
+			}
 			if d := loss/want[i] - 1; d > 1e-4 || d < -1e-4 {
 				t.Errorf("step %d: loss %v, PEFT %v", i, loss, want[i])
 			}
