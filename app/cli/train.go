@@ -32,7 +32,19 @@ func train(ctx context.Context, args []string) error {
 		return err
 	}
 	defer engine.Close()
-	fmt.Fprintf(os.Stderr, "training %s on %s (%s)\n", config.Output, engine.Info().Name, engine.Info().Detail)
+	fmt.Fprintf(os.Stderr, "training %s on %s (%s)\n", config.Result(), engine.Info().Name, engine.Info().Detail)
+	if config.Base != "" {
+		err := engine.Do(ctx, func(dev *gpu.Device) error {
+			e, err := trainer.Forecast(dev, config)
+			if err == nil {
+				fmt.Fprintf(os.Stderr, "about %.1f GB of device memory, at least %.2g s a step\n", float64(e.Memory)/1e9, e.Step.Seconds())
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
 	r := &trainReport{config: config}
 	defer r.close()
 	err = engine.Do(ctx, func(dev *gpu.Device) error {

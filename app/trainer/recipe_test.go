@@ -5,6 +5,11 @@ import (
 	"strings"
 	"testing"
 
+	"latent/app/library"
+	"latent/gpu/nn/golden"
+	"latent/unet"
+	"latent/vae"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -87,4 +92,37 @@ func FuzzParseConfig(f *testing.F) {
 			t.Errorf("%q", err)
 		}
 	})
+}
+
+// What a U-Net wants beside the picture, the time and the text decides whether a
+// folder of pictures can train it.
+func TestTrainable(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(c *unet.Config)
+		want   string
+	}{
+		{"plain", func(c *unet.Config) {}, ""},
+		{"text pooled from the context, as the built-in model's", func(c *unet.Config) {
+			c.AdditionEmbedType, c.AdditionEmbedTypeNumHeads = "text", 2
+		}, ""},
+		{"inpainting", func(c *unet.Config) { c.InChannels = 9 }, "it inpaints"},
+		{"unCLIP", func(c *unet.Config) { c.ClassEmbedType, c.ProjectionClassEmbeddingsInputDim = "projection", 8 }, "it is told a class"},
+		{"LCM", func(c *unet.Config) { c.TimeCondProjDim = 8 }, "it is a consistency model"},
+	} {
+		cfg, err := unet.ParseConfig(golden.Read(t, "../library/testdata/sd1/unet/config.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.change(&cfg)
+		m := &library.Model{VAE: &vae.Model{Config: vae.Default()}}
+		if m.UNet, err = unet.New(cfg); err != nil {
+			t.Fatal(c.name, err)
+		}
+		r := &run{Config: Config{Base: "m", Data: Data{Resolution: 64}}, model: m}
+		err = r.trainable()
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
 }

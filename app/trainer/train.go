@@ -149,8 +149,6 @@ func (r *run) trainable() error {
 		what = "is told a class"
 	case c.TimeCondProjDim > 0:
 		what = "is a consistency model, made from another by distillation"
-	case c.AdditionEmbedType != "" && r.model.Text2 == nil:
-		what = "is told more than text and size"
 	case r.Data.Buckets, r.Data.Resolution%r.model.VAE.Config.Factor() == 0:
 		return nil
 	default:
