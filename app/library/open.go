@@ -5,12 +5,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
 	"latent/gpu"
 	"latent/gpu/nn"
 	"latent/textencoder"
+	"latent/unet"
 	"latent/vae"
 )
 
@@ -21,9 +23,19 @@ type Options struct {
 	// Prediction is what the U-Net predicts, scheduler.PredictEpsilon or
 	// PredictVelocity; "" is what the files say.
 	Prediction string
-	// Bare leaves the weights out: parameters have shapes alone.
-	Bare bool
+	// Without are the parts whose weights are left out: they have shapes alone.
+	Without PartSet
 }
+
+// PartSet is a set of a model's parts.
+type PartSet uint8
+
+// The parts.
+const (
+	TextEncoders PartSet = 1 << iota
+	UNet
+	VAE
+)
 
 // Open reads the model at path, a diffusers folder or a single file, onto dev,
 // weights converted to dtype.
@@ -150,8 +162,16 @@ func (o Options) finish(m *Model, parts []part) error {
 		}
 		parts[len(parts)-1] = p
 	}
-	if err := m.check(); err != nil || o.Bare {
+	if err := m.check(); err != nil {
 		return err
 	}
-	return m.load(parts)
+	return m.load(slices.DeleteFunc(parts, func(p part) bool {
+		switch p.model.(type) {
+		case *textencoder.Model:
+			return o.Without&TextEncoders != 0
+		case *unet.Model:
+			return o.Without&UNet != 0
+		}
+		return o.Without&VAE != 0
+	}))
 }

@@ -7,6 +7,7 @@ import (
 
 	"latent/app/library"
 	"latent/app/pipeline"
+	"latent/assets"
 	"latent/gpu"
 	"latent/gpu/nn"
 	"latent/noise"
@@ -62,12 +63,44 @@ func (r *run) trainDenoiser(c *cache) error {
 	if lora != nil {
 		return lora.write(values, format, r.metadata(c, d.batches))
 	}
+	original, err := r.original(trainsText)
+	if err != nil {
+		return err
+	}
+	if original != nil {
+		defer original.Close()
+		for _, pair := range [][2]any{{r.model.VAE, original.VAE}, {r.model.Text, original.Text}, {r.model.Text2, original.Text2}} {
+			was := nn.Params(pair[1])
+			for i, p := range nn.Params(pair[0]) {
+				if _, moved := values[p.Param]; !moved {
+					values[p.Param] = was[i].T
+				}
+			}
+		}
+	}
 	return library.Save(r.Output, r.model, format, func(p nn.Named) *gpu.Tensor {
 		if t, ok := values[p.Param]; ok {
 			return t
 		}
 		return p.T
 	})
+}
+
+// original opens the base's parts that did not move once more, in float32, so that
+// they are written as they were and not rounded to the type of the training. It is
+// nil where nothing was rounded, or there is no base.
+func (r *run) original(trainsText bool) (*library.Model, error) {
+	switch {
+	case r.dtype == gpu.Float32 || r.Base == "":
+		return nil, nil
+	case r.Base == Builtin:
+		return library.OpenFS(assets.Model(), Builtin, r.dev, gpu.Float32)
+	}
+	moved := library.UNet
+	if trainsText {
+		moved |= library.TextEncoders
+	}
+	return library.Options{Without: moved}.Open(r.Base, r.dev, gpu.Float32)
 }
 
 const unetPrefix = "unet."

@@ -111,7 +111,7 @@ func (r *run) bareModel() (err error) {
 	if r.Base == Builtin {
 		r.model, err = library.Skeleton(assets.Model(), r.dev, r.dtype, nil)
 	} else {
-		r.model, err = library.Options{Bare: true}.Open(r.Base, r.dev, r.dtype)
+		r.model, err = library.Options{Without: library.TextEncoders | library.UNet | library.VAE}.Open(r.Base, r.dev, r.dtype)
 	}
 	if err != nil {
 		return err

@@ -271,6 +271,36 @@ func TestFineTuningEveryFamily(t *testing.T) {
 	}
 }
 
+// What a training in bf16 leaves as it is, is written as the base has it.
+func TestPartsAtRestAreNotRounded(t *testing.T) {
+	for _, name := range bases {
+		c := loraConfig(t, basePath(name))
+		c.LoRA, c.Precision, c.Denoiser.FreezeText, c.Denoiser.Steps = nil, "bf16", true, 1
+		if err := Train(context.Background(), open(t), c, false, nil); err != nil {
+			t.Fatal(name, err)
+		}
+		was, err := library.Open(c.Base, open(t), gpu.Float32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer was.Close()
+		now, err := library.Open(c.Result(), open(t), gpu.Float32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer now.Close()
+		for part, pair := range map[string][2]any{"VAE": {was.VAE, now.VAE}, "text": {was.Text, now.Text}, "second text": {was.Text2, now.Text2}} {
+			b := nn.Params(pair[1])
+			for i, p := range nn.Params(pair[0]) {
+				if !bytes.Equal(p.T.ReadBytes(), b[i].T.ReadBytes()) {
+					t.Errorf("%s: %s's %s was rounded", name, part, p.Key)
+					break
+				}
+			}
+		}
+	}
+}
+
 // Text that is encoded once is the text that is encoded each time.
 func TestKeptTextEqualsFresh(t *testing.T) {
 	for _, name := range []string{"sd1", "sd2", "sdxl"} {
