@@ -78,17 +78,17 @@ func (a *adapters) params() (out []nn.Named) {
 }
 
 // write writes the LoRA's file; values are those of the parameters.
-func (a *adapters) write(values map[*nn.Param]*gpu.Tensor, format string, metadata map[string]string) error {
+func (a *adapters) write(path string, values map[*nn.Param]*gpu.Tensor, format string, metadata map[string]string) error {
 	var layers []lora.Layer
 	for _, l := range a.list {
 		layers = append(layers, lora.Layer{Part: l.part, Name: l.Key, Down: values[l.Down], Up: values[l.Up], Alpha: a.LoRA.Alpha})
 	}
-	return lora.Write(a.Result(), a.parts, layers, format, metadata)
+	return lora.Write(path, a.parts, layers, format, metadata)
 }
 
 // metadata says how the LoRA was made, under the names of kohya's programs, which
 // others show. Two runs of a recipe write the same: there is no date.
-func (r *run) metadata(c *cache, batches *batches) map[string]string {
+func (r *run) metadata(steps int, batches *batches) map[string]string {
 	s := r.Denoiser
 	text := func(v any) string { return fmt.Sprint(v) }
 	yes := func(b bool) string { return map[bool]string{true: "True", false: "False"}[b] }
@@ -102,9 +102,9 @@ func (r *run) metadata(c *cache, batches *batches) map[string]string {
 		"ss_base_model_version":          r.baseVersion(),
 		"ss_v2":                          yes(r.model.Family == library.SD2),
 		"ss_sd_model_name":               r.model.Name,
-		"ss_steps":                       text(s.Steps),
+		"ss_steps":                       text(steps),
 		"ss_max_train_steps":             text(s.Steps),
-		"ss_num_epochs":                  text((s.Steps*s.Accumulate + perPass - 1) / perPass),
+		"ss_num_epochs":                  text((steps*s.Accumulate + perPass - 1) / perPass),
 		"ss_num_batches_per_epoch":       text(perPass),
 		"ss_num_train_images":            text(len(r.data.Pass())),
 		"ss_num_reg_images":              "0",

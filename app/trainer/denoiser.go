@@ -58,32 +58,7 @@ func (r *run) trainDenoiser(c *cache) error {
 	if err := d.train(); err != nil {
 		return err
 	}
-	values := d.opt.Values()
-	format := map[string]string{"f16": "F16", "bf16": "BF16", "f32": "F32"}[r.SaveFormat]
-	if lora != nil {
-		return lora.write(values, format, r.metadata(c, d.batches))
-	}
-	original, err := r.original(trainsText)
-	if err != nil {
-		return err
-	}
-	if original != nil {
-		defer original.Close()
-		for _, pair := range [][2]any{{r.model.VAE, original.VAE}, {r.model.Text, original.Text}, {r.model.Text2, original.Text2}} {
-			was := nn.Params(pair[1])
-			for i, p := range nn.Params(pair[0]) {
-				if _, moved := values[p.Param]; !moved {
-					values[p.Param] = was[i].T
-				}
-			}
-		}
-	}
-	return library.Save(r.Output, r.model, format, func(p nn.Named) *gpu.Tensor {
-		if t, ok := values[p.Param]; ok {
-			return t
-		}
-		return p.T
-	})
+	return r.write(r.Result(), r.Denoiser.Steps, d.opt.Values(), lora, d.batches)
 }
 
 // original opens the base's parts that did not move once more, in float32, so that

@@ -26,14 +26,20 @@ type loop struct {
 // maxSkips is how many steps in a row may have gradients that are not finite.
 const maxSkips = 10
 
-// train runs the steps that are left, saving as it goes.
-func (l *loop) train() (err error) {
+// begin makes the optimiser.
+func (l *loop) begin() (err error) {
 	s := l.stage
 	l.opt, err = optim.New(l.params, optim.Config{
 		Beta1: s.Beta1, Beta2: s.Beta2, Eps: 1e-8, WeightDecay: s.WeightDecay,
 		ClipNorm: s.ClipNorm, EMADecay: s.EMA, EMAEvery: s.EMAEvery, Rate: l.rate,
 	})
-	if err != nil {
+	return err
+}
+
+// train runs the steps that are left, saving as it goes.
+func (l *loop) train() (err error) {
+	s := l.stage
+	if err := l.begin(); err != nil {
 		return err
 	}
 	schedule, err := optim.NewSchedule(s.Schedule, s.LR, s.Warmup, s.Steps)

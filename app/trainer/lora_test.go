@@ -15,7 +15,6 @@ import (
 	"latent/app/library"
 	"latent/app/library/lora"
 	"latent/gpu"
-	"latent/gpu/nn"
 	"latent/gpu/optim"
 	"latent/gpu/safetensors"
 	"latent/noise"
@@ -229,74 +228,6 @@ func TestResumedLoRAIsTheSame(t *testing.T) {
 		}
 		if err := losses(t, c, false, "", 0, want); err == nil || !strings.Contains(err.Error(), "is there already") {
 			t.Errorf("a second training over the file: %v", err)
-		}
-	}
-}
-
-// The whole of a base of each family is trained: what was written opens, and both
-// text encoders of SDXL have moved where they should.
-func TestFineTuningEveryFamily(t *testing.T) {
-	for _, name := range bases {
-		for _, frozen := range []bool{false, true} {
-			c := loraConfig(t, basePath(name))
-			c.LoRA, c.Denoiser.FreezeText, c.Denoiser.TextLR, c.Denoiser.Steps = nil, frozen, 1e-3, 2
-			if err := Train(context.Background(), open(t), c, false, nil); err != nil {
-				t.Fatal(name, err)
-			}
-			was, err := library.Open(c.Base, open(t), gpu.Float32)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer was.Close()
-			now, err := library.Open(c.Result(), open(t), gpu.Float32)
-			if err != nil {
-				t.Fatal(name, err)
-			}
-			defer now.Close()
-			if now.Scheduler.PredictionType != was.Scheduler.PredictionType {
-				t.Errorf("%s: it predicts %s now", name, now.Scheduler.PredictionType)
-			}
-			for part, pair := range map[string][2]any{
-				"U-Net": {was.UNet, now.UNet}, "VAE": {was.VAE, now.VAE},
-				"text encoder": {was.Text, now.Text}, "second text encoder": {was.Text2, now.Text2},
-			} {
-				a, b := nn.Params(pair[0]), nn.Params(pair[1])
-				moved := !slices.EqualFunc(a, b, func(a, b nn.Named) bool { return bytes.Equal(a.T.ReadBytes(), b.T.ReadBytes()) })
-				want := len(a) > 0 && (part == "U-Net" || part != "VAE" && !frozen)
-				if moved != want {
-					t.Errorf("%s, text frozen %v: the %s moved %v", name, frozen, part, moved)
-				}
-			}
-		}
-	}
-}
-
-// What a training in bf16 leaves as it is, is written as the base has it.
-func TestPartsAtRestAreNotRounded(t *testing.T) {
-	for _, name := range bases {
-		c := loraConfig(t, basePath(name))
-		c.LoRA, c.Precision, c.Denoiser.FreezeText, c.Denoiser.Steps = nil, "bf16", true, 1
-		if err := Train(context.Background(), open(t), c, false, nil); err != nil {
-			t.Fatal(name, err)
-		}
-		was, err := library.Open(c.Base, open(t), gpu.Float32)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer was.Close()
-		now, err := library.Open(c.Result(), open(t), gpu.Float32)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer now.Close()
-		for part, pair := range map[string][2]any{"VAE": {was.VAE, now.VAE}, "text": {was.Text, now.Text}, "second text": {was.Text2, now.Text2}} {
-			b := nn.Params(pair[1])
-			for i, p := range nn.Params(pair[0]) {
-				if !bytes.Equal(p.T.ReadBytes(), b[i].T.ReadBytes()) {
-					t.Errorf("%s: %s's %s was rounded", name, part, p.Key)
-					break
-				}
-			}
 		}
 	}
 }
