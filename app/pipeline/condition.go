@@ -44,7 +44,7 @@ func (g *generation) newConditions() (c *conditions, err error) {
 	if c.files, err = readEmbeddings(g.req.Embeddings, clean[0]+"\n"+clean[1]); err != nil {
 		return nil, err
 	}
-	c.options.Embeddings = slices.SortedFunc(maps.Keys(c.files), func(a, b *textencoder.Embedding) int { return cmp.Compare(a.Name, b.Name) })
+	c.options.Embeddings = byName(c.files)
 	for i, p := range g.passes {
 		n := len(p.steps)
 		list := make([]prompts, n)
@@ -118,6 +118,16 @@ func (g *generation) at(p *pass, step int) textencoder.Cond {
 
 // embeddingExts are the endings of files with learned words.
 var embeddingExts = []string{".safetensors", ".pt", ".bin"}
+
+// ReadEmbeddings reads the learned words in folder that text names, sorted by name.
+func ReadEmbeddings(folder, text string) ([]*textencoder.Embedding, error) {
+	files, err := readEmbeddings(folder, text)
+	return byName(files), err
+}
+
+func byName(files map[*textencoder.Embedding]string) []*textencoder.Embedding {
+	return slices.SortedFunc(maps.Keys(files), func(a, b *textencoder.Embedding) int { return cmp.Compare(a.Name, b.Name) })
+}
 
 // readEmbeddings reads those files in folder whose name without ending occurs in
 // text, in any case, and tells where each is. A missing folder holds none.
