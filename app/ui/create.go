@@ -18,6 +18,7 @@ import (
 
 	"latent/app/gallery"
 	"latent/app/pictures"
+	"latent/textencoder"
 )
 
 // createPage turns a prompt into pictures: Generate adds to the queue, and the
@@ -80,6 +81,8 @@ func newCreatePage(w *Window) *createPage {
 
 	p.compare.Hide()
 	p.stage = container.New(columnsLayout{}, p.view)
+	p.form.loras.known = func() []Extra { return w.extras.LoRAs }
+	p.form.loras.folder = func() string { return w.settings.LoRAs }
 	p.initial = newInitial(p)
 	p.form.content.Add(p.initial.content)
 	act := fixedSize(0, 42, beside(nil, p.generate, fixedSize(78, 0, p.form.count)))
@@ -105,15 +108,12 @@ func (p *createPage) start() {
 	if !p.form.locked {
 		p.form.setSeed(newSeed())
 	}
-	r, count, err := p.form.request()
-	if err != nil {
-		p.notice.fail(err.Error())
+	r, count, ok := p.request()
+	if !ok {
 		return
 	}
-	r.Compute, r.Previews = p.win.settings.compute(), p.win.settings.Previews
 	in := p.initial
 	if in.data != nil {
-		var ok bool
 		if r.Strength, ok = in.strength.read(); !ok {
 			p.notice.fail(fmt.Sprintf("strength %q: a number from 0.05 to 1 is needed", in.strength.field.Text))
 			return
@@ -123,16 +123,26 @@ func (p *createPage) start() {
 	p.win.jobs.add(r, count, in.data, in.mask)
 }
 
+// request reads the form and the settings, or tells what to change.
+func (p *createPage) request() (r Request, count int, ok bool) {
+	r, count, err := p.form.request()
+	if err != nil {
+		p.notice.fail(err.Error())
+		return r, 0, false
+	}
+	s := p.win.settings
+	r.Compute, r.Previews, r.LoRAFolder, r.Embeddings = s.compute(), s.Previews, s.LoRAs, s.Embeddings
+	return r, count, true
+}
+
 // vary asks for pictures like the one that is shown.
 func (p *createPage) vary() {
 	r := p.shown.Recipe
 	p.restore(r)
-	q, _, err := p.form.request()
-	if err != nil {
-		p.notice.fail(err.Error())
+	q, _, ok := p.request()
+	if !ok {
 		return
 	}
-	q.Compute, q.Previews = p.win.settings.compute(), p.win.settings.Previews
 	q.Seed, q.VariationSeed, q.VariationStrength = r.Seed, newSeed(), 0.2
 	p.win.jobs.add(q, 1, nil, nil)
 }
@@ -141,12 +151,10 @@ func (p *createPage) vary() {
 // the size.
 func (p *createPage) enlarge() {
 	p.restore(p.shown.Recipe)
-	q, _, err := p.form.request()
-	if err != nil {
-		p.notice.fail(err.Error())
+	q, _, ok := p.request()
+	if !ok {
 		return
 	}
-	q.Compute, q.Previews = p.win.settings.compute(), p.win.settings.Previews
 	q.Hires = 2
 	p.win.jobs.add(q, 1, nil, nil)
 }
@@ -181,36 +189,20 @@ func (p *createPage) countTokens() {
 		return
 	}
 	f := p.form
-	model, texts := f.chosen().ID, [2]string{f.prompt.Text, f.negative.Text}
-	type counts struct {
-		n     [2]int
-		chunk int
-		whole bool
-	}
-	inBackground(p.win.post, func() (c counts, err error) {
-		for i, t := range texts {
-			if c.n[i], c.chunk, c.whole, err = e.Tokens(model, t); err != nil {
-				return c, err
-			}
-		}
-		return c, nil
-	}, func(c counts, err error) {
-		if f.chosen().ID != model || f.prompt.Text != texts[0] || f.negative.Text != texts[1] {
+	steps, _ := f.steps.read()
+	r := Request{Model: f.chosen().ID, Prompt: f.prompt.Text, Negative: f.negative.Text, Steps: max(1, int(steps)), Embeddings: p.win.settings.Embeddings}
+	inBackground(p.win.post, func() (u [2]textencoder.Usage, err error) {
+		u[0], u[1], err = e.Tokens(r)
+		return u, err
+	}, func(u [2]textencoder.Usage, err error) {
+		if f.chosen().ID != r.Model || f.prompt.Text != r.Prompt || f.negative.Text != r.Negative {
 			return // changed since
 		}
-		f.tokens.color = colorMuted
-		longest := max(c.n[0], c.n[1])
-		switch {
-		case err != nil || longest == 0:
-			f.tokens.Text = ""
-		case longest <= c.chunk:
-			f.tokens.Text = fmt.Sprintf("%d of %d tokens", c.n[0], c.chunk)
-		case c.whole:
-			f.tokens.Text = fmt.Sprintf("%d tokens, %d chunks", longest, (longest+c.chunk-1)/c.chunk)
-		default:
-			f.tokens.Text, f.tokens.color = fmt.Sprintf("%d of %d tokens", longest, c.chunk), theme.ColorNameWarning
+		if err != nil {
+			u = [2]textencoder.Usage{}
 		}
-		f.tokens.Refresh()
+		f.lengths[0].show(r.Prompt, u[0])
+		f.lengths[1].show(r.Negative, u[1])
 	})
 }
 
@@ -225,13 +217,14 @@ type draft struct {
 	Seed   string `toml:"seed"`
 	Locked bool   `toml:"locked"`
 	Count  string `toml:"count"`
+	Beyond beyond `toml:"beyond,omitempty"`
 }
 
 // keepDraft keeps the form, so that it comes back as it was left.
 func (p *createPage) keepDraft() {
 	f := p.form
 	var b bytes.Buffer
-	if err := toml.NewEncoder(&b).Encode(draft{f.style(), f.seed.Text, f.locked, f.count.Selected}); err == nil {
+	if err := toml.NewEncoder(&b).Encode(draft{f.style(), f.seed.Text, f.locked, f.count.Selected, f.beyond}); err == nil {
 		p.win.keeper.put(p.draftPath(), b.Bytes())
 	}
 }
@@ -249,12 +242,13 @@ func (p *createPage) restoreDraft() {
 	f.prompt.SetText(d.Prompt)
 	d.Prompt = "" // it holds no mark for another
 	f.wear(d.style)
-	if _, err := strconv.ParseInt(d.Seed, 10, 64); err == nil && d.Locked {
+	if _, err := strconv.ParseUint(d.Seed, 10, 64); err == nil && d.Locked {
 		f.setting = true
 		f.seed.SetText(d.Seed)
 		f.setting = false
 		f.setLock(true)
 	}
+	f.setBeyond(d.Beyond)
 	if i := indexFold(f.count.Options, d.Count); i >= 0 {
 		f.count.SetSelectedIndex(i)
 	}
@@ -411,10 +405,10 @@ func (p *createPage) refresh() {
 	case waiting != "":
 		p.status.SetText(waiting)
 	case p.compared != nil && p.shown != nil:
-		p.status.SetText(fmt.Sprintf("Left: seed %d   Right: seed %d", p.compared.Recipe.Seed, p.shown.Recipe.Seed))
+		p.status.SetText(fmt.Sprintf("Left: seed %d   Right: seed %d", uint64(p.compared.Recipe.Seed), uint64(p.shown.Recipe.Seed)))
 	case p.shown != nil:
 		r := p.shown.Recipe
-		p.status.SetText(join(fmt.Sprintf("Seed %d", r.Seed), sizeText(r.Width, r.Height), plural(r.Steps, "step"), fmt.Sprintf("guidance %g", r.CFGScale)))
+		p.status.SetText(join(fmt.Sprintf("Seed %d", uint64(r.Seed)), sizeText(r.Width, r.Height), plural(r.Steps, "step"), fmt.Sprintf("guidance %g", r.CFGScale)))
 	default:
 		p.status.SetText("")
 	}
@@ -529,10 +523,16 @@ func (p *createPage) reuseSettings() {
 	}
 }
 
-// restore fills the form from a recipe and says what did not fit.
-func (p *createPage) restore(r gallery.Recipe) {
+// restore fills the form from a recipe and says what did not fit, with what of it
+// was told to be beyond recipes.
+func (p *createPage) restore(r gallery.Recipe, beyond ...string) {
 	p.notice.clear()
-	if missing := p.form.restore(r); len(missing) > 0 {
+	loras, missing := p.win.extras.takeLoRAs(&r)
+	missing = append(p.form.restore(r), append(missing, beyond...)...)
+	if len(loras) > 0 || r.Steps > 0 { // else it is a mere prompt
+		p.form.loras.set(loras)
+	}
+	if len(missing) > 0 {
 		p.notice.tell("settings restored but for " + joinAnd(missing) + ", which Latent does not have here")
 	}
 }
@@ -543,7 +543,7 @@ func (p *createPage) savePNG() {
 	if r == nil {
 		return
 	}
-	p.win.askSave(fmt.Sprintf("latent-%d.png", r.Recipe.Seed), func(path string) {
+	p.win.askSave(fmt.Sprintf("latent-%d.png", uint64(r.Recipe.Seed)), func(path string) {
 		p.withImage(r, func(img image.Image) error {
 			err := gallery.Save(path, img, r.Recipe)
 			if err == nil {

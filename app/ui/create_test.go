@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2/test"
-	"fyne.io/fyne/v2/theme"
 
 	"latent/app/gallery"
 )
@@ -56,15 +55,22 @@ func TestTokensAndForecast(t *testing.T) {
 	w, q := open(t, e)
 	f := w.create.form
 	f.prompt.SetText("a b c")
-	q.until(t, "tokens are counted", func() bool { return f.tokens.Text == "3 of 75 tokens" })
-	f.prompt.SetText(strings.Repeat("word ", 80))
-	q.until(t, "what is not read is told", func() bool {
-		return f.tokens.Text == "80 of 75 tokens" && f.tokens.color == theme.ColorNameWarning
-	})
-	f.model.SetSelected("Large sky")
-	q.until(t, "another model reads it whole", func() bool { return f.tokens.Text == "80 tokens, 2 chunks" })
-	f.model.SetSelected("Sky")
-	f.prompt.SetText("a b c")
+	said := func(prompt, count, chunks string) {
+		t.Helper()
+		f.prompt.SetText(prompt)
+		q.until(t, "it is counted: "+count, func() bool { return f.lengths[0].count.Text == count })
+		if l := f.lengths[0].chunks; l.Text != chunks || l.Visible() != (chunks != "") {
+			t.Errorf("%d words: %q, want %q", len(strings.Fields(prompt)), l.Text, chunks)
+		}
+	}
+	said("a b c", "3 / 10 tokens", "")
+	said(strings.Repeat("word ", 10)+"at golden hour, by sea", "15 / 20 tokens", "Second chunk begins at “at golden hour”")
+	said(strings.Repeat("word ", 10)+strings.Repeat("more ", 10)+"end", "21 / 30 tokens", "Chunks begin at “more more more” and “end”")
+	said("", "", "")
+	f.negative.SetText("x y")
+	q.until(t, "the negative prompt is counted", func() bool { return f.lengths[1].count.Text == "2 / 10 tokens" })
+	f.negative.SetText("")
+	said("a b c", "3 / 10 tokens", "")
 	if w.create.promised.Text != "" {
 		t.Errorf("forecast %q before anything was measured", w.create.promised.Text)
 	}

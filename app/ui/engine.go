@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"latent/app/gallery"
+	"latent/textencoder"
 )
 
 // Engine does the work behind the window. Generate and Train are called from
@@ -17,6 +18,7 @@ import (
 type Engine interface {
 	Models(folder string) []Model      // at least one, those in folder last; the first is what a new user starts with
 	Library(folder string) []ModelFile // all that is in folder and of use or not; may take a while
+	Extras(f Folders) Extras           // what goes with models; may take a while
 	Devices() []string                 // "auto" first
 	Samplers() []Sampler               // the default first
 	Examples() []string                // prompts that suit the first model; at least one
@@ -38,12 +40,24 @@ type Features struct {
 	State     bool // Request.State
 }
 
-// TokenCounter is an Engine that knows how long a prompt is to a model. It may
+// TokenCounter is an Engine that knows how long prompts are to a model. It may
 // take its time.
 type TokenCounter interface {
-	// Tokens counts the prompt's tokens; chunk is how many the text encoder takes at
-	// once. Whole says whether more than a chunk is read.
-	Tokens(model, prompt string) (n, chunk int, whole bool, err error)
+	Tokens(r Request) (prompt, negative textencoder.Usage, err error)
+}
+
+// Folders are where files lie that go with models.
+type Folders struct{ LoRAs, Embeddings, VAEs string }
+
+// Extras are the files in Folders that are chosen by name.
+type Extras struct{ LoRAs, VAEs []Extra }
+
+// Extra is such a file.
+type Extra struct {
+	Path string
+	Name string // without folder and ending
+	What string // in words
+	Hash string // of a LoRA, as it says itself; "": unknown
 }
 
 // Sampler is a way to go from noise to a picture.
@@ -69,6 +83,7 @@ type Model struct {
 	Unit     int     // width and height are multiples of it
 	Steps    int     // a good number of steps
 	Guidance float64 // a good guidance scale
+	OnlyVAE  bool    // it works with no other autoencoder than its own
 }
 
 // ModelFile is a file or folder that the Models page shows.
@@ -95,6 +110,16 @@ type Request struct {
 	Width    int     `toml:"width"` // pixels
 	Height   int     `toml:"height"`
 
+	RNG      string  `toml:"rng,omitempty"`       // noise generator; "" is cpu
+	ClipSkip int     `toml:"clip_skip,omitempty"` // layer of the text encoder that is read, from the end
+	Eta      float64 `toml:"eta,omitempty"`       // share of fresh noise; 0 is the sampler's own
+	Emphasis string  `toml:"emphasis,omitempty"`  // how weights in prompts act; "" is AUTOMATIC1111's way
+
+	LoRAs      []LoRA `toml:"lora,omitempty"` // beside those that the prompt names
+	LoRAFolder string `toml:"lora_folder,omitempty"`
+	Embeddings string `toml:"embeddings,omitempty"` // folder of learned words
+	VAE        string `toml:"vae,omitempty"`        // path of an autoencoder; "" is the model's own
+
 	// Image-to-image begins at a picture file; 0 < Strength ≤ 1 is how much is
 	// painted anew. Of a mask's picture, what is black is kept.
 	Init     string  `toml:"init,omitempty"`
@@ -110,6 +135,14 @@ type Request struct {
 	State string `toml:"-"`
 
 	Previews string `toml:"previews,omitempty"` // how often the picture is shown meanwhile: one of previewWishes
+}
+
+// LoRA is a file in Request.LoRAFolder and how strongly it counts; 1 is as it was
+// trained.
+type LoRA struct {
+	Name string  `toml:"name"` // without ending
+	UNet float64 `toml:"unet"`
+	Text float64 `toml:"text"` // of the text encoder
 }
 
 // Picture is a finished picture and what made it.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"latent/app/gallery"
+	"latent/textencoder"
 )
 
 // fakeEngine works without a model: it paints a sky that clears from noise, and
@@ -27,6 +28,7 @@ type fakeEngine struct {
 	busy      bool         // as with somebody else's work
 	resumed   atomic.Int64 // step that the last picture went on from
 	seen      atomic.Pointer[Request]
+	extras    Extras
 }
 
 const fakeSize = 64
@@ -52,9 +54,22 @@ func (e *fakeEngine) Samplers() []Sampler {
 	return []Sampler{{"DDIM", []string{"Automatic", "Uniform"}}, {"DDPM", nil}, {"Euler", []string{"Automatic", "Karras"}}}
 }
 func (e *fakeEngine) Features() Features { return Features{true, true, true, true, true} }
-func (e *fakeEngine) Tokens(model, prompt string) (n, chunk int, whole bool, err error) {
-	return len(strings.Fields(prompt)), 75, model != "sky", nil
+func (e *fakeEngine) Tokens(r Request) (prompt, negative textencoder.Usage, err error) {
+	measure := func(s string) (u textencoder.Usage) {
+		for rest := s; ; { // ten words a chunk
+			words := strings.Fields(rest)
+			u.Tokens, u.Room = u.Tokens+min(10, len(words)), u.Room+10
+			if len(words) <= 10 {
+				u.Ends = append(u.Ends, len(s))
+				return u
+			}
+			rest = strings.Join(words[10:], " ")
+			u.Ends = append(u.Ends, len(s)-len(rest))
+		}
+	}
+	return measure(r.Prompt), measure(r.Negative), nil
 }
+func (e *fakeEngine) Extras(Folders) Extras { return e.extras }
 func (e *fakeEngine) Examples() []string {
 	return []string{"a red sun over hills at dusk", "a pale moon over the sea at night"}
 }
@@ -103,7 +118,7 @@ func (e *fakeEngine) Generate(ctx context.Context, r Request, progress func(Prog
 	}
 	return Picture{Image: img, Recipe: gallery.Recipe{
 		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Sampler: r.Sampler, CFGScale: r.Guidance,
-		Seed: r.Seed, Width: r.Width, Height: r.Height, Model: "Sky", ScheduleType: r.Schedule,
+		Seed: r.Seed, Width: r.Width, Height: r.Height, Model: "Sky", ScheduleType: r.Schedule, RNG: "cpu",
 	}, Memory: 3e8}, nil
 }
 

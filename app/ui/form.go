@@ -27,7 +27,14 @@ type form struct {
 
 	model            *choice
 	prompt, negative *entry
-	tokens           *text // how long the prompt is
+	lengths          [2]length // of prompt and negative prompt
+	loras            *loraList
+	vae              *choice
+	vaes             []Extra
+	ownVAE           fyne.CanvasObject // vae with its caption
+	beyond           beyond
+	also             *text // says what beyond is
+	alsoLine         fyne.CanvasObject
 	steps, guidance  *number
 	size             *editableChoice
 	count, sampler   *choice
@@ -59,7 +66,13 @@ func newForm(k *keys, e Engine, models []Model, styles *link) *form {
 		names = append(names, s.Label)
 	}
 	f.sampler = newChoice(k, names, func(string) { f.useSampler(); f.tell() })
-	f.tokens = caption("").short()
+	f.lengths = [2]length{newLength(), newLength()}
+	f.loras = newLoRAList(k, f.tell)
+	f.vae = newChoice(k, []string{modelsVAE}, told)
+	f.ownVAE = labelled("Autoencoder", f.vae)
+	f.also = caption("").short()
+	f.alsoLine = beside(nil, f.also, newLink(k, "Forget", func() { f.setBeyond(beyond{}); f.tell() }))
+	f.alsoLine.Hide()
 	f.prompt.OnChanged, f.negative.OnChanged, f.size.OnChanged = told, told, told
 	f.steps.changed, f.guidance.changed = f.tell, f.tell
 	f.seed = newEntry(k, 1)
@@ -80,12 +93,15 @@ func newForm(k *keys, e Engine, models []Model, styles *link) *form {
 
 	f.content = stack(gap,
 		labelled("Model", f.model),
-		stack(tight, beside(caption("Prompt"), f.tokens, row(gap, idea, styles)), f.prompt),
-		labelled("Negative prompt", f.negative),
+		stack(tight, beside(caption("Prompt"), f.lengths[0].count, row(gap, idea, styles)), f.prompt, f.lengths[0].chunks),
+		stack(tight, beside(caption("Negative prompt"), f.lengths[1].count, nil), f.negative, f.lengths[1].chunks),
+		f.loras.content,
 		beside(fixedSize(numberLabel, 0, middle(caption("Size"))), f.size, nil),
 		f.steps.content, f.guidance.content,
 		beside(fixedSize(numberLabel, 0, middle(caption("Seed"))), f.seed, row(tight, dice, f.lock)),
 		columns(labelled("Sampler", f.sampler), f.scheduled),
+		f.ownVAE,
+		f.alsoLine,
 	)
 	return f
 }
@@ -137,6 +153,34 @@ func (f *form) useModel() {
 	f.size.SetText(sizeText(m.Size, m.Size))
 	f.steps.set(float64(m.Steps))
 	f.guidance.set(m.Guidance)
+	f.offerVAEs()
+}
+
+// modelsVAE stands for no other autoencoder.
+const modelsVAE = "The model's own"
+
+// setVAEs offers other autoencoders and keeps the chosen one, if it is among them.
+func (f *form) setVAEs(list []Extra) {
+	kept := f.vae.Selected
+	f.vaes = list
+	names := []string{modelsVAE}
+	for _, e := range list {
+		names = append(names, e.Name)
+	}
+	f.vae.SetOptions(names)
+	f.vae.Selected = names[max(0, indexFold(names, kept))]
+	f.vae.Refresh()
+	f.offerVAEs()
+}
+
+func (f *form) offerVAEs() { show(f.ownVAE, len(f.vaes) > 0 && !f.chosen().OnlyVAE) }
+
+// vaePath is the autoencoder to use; "" is the model's own.
+func (f *form) vaePath() string {
+	if i := f.vae.SelectedIndex(); i > 0 && f.ownVAE.Visible() {
+		return f.vaes[i-1].Path
+	}
+	return ""
 }
 
 func (f *form) chosen() Model { return f.models[max(f.model.SelectedIndex(), 0)] }
@@ -146,9 +190,16 @@ func (f *form) nextExample() {
 	f.example++
 }
 
+func (f *form) setBeyond(b beyond) {
+	f.beyond = b
+	f.also.SetText("As restored: " + b.words())
+	show(f.alsoLine, b != beyond{})
+}
+
+// setSeed shows a seed, whose upper half of 64 bits is negative in recipes.
 func (f *form) setSeed(seed int64) {
 	f.setting = true
-	f.seed.SetText(strconv.FormatInt(seed, 10))
+	f.seed.SetText(strconv.FormatUint(uint64(seed), 10))
 	f.setting = false
 }
 
@@ -179,9 +230,15 @@ func (f *form) request() (r Request, count int, err error) {
 	if r.Width, r.Height, err = parseSize(f.size.Text, m.Unit); err != nil {
 		return r, 0, err
 	}
-	if r.Seed, err = strconv.ParseInt(strings.TrimSpace(f.seed.Text), 10, 64); err != nil || r.Seed < 0 {
+	seed, err := strconv.ParseUint(strings.TrimSpace(f.seed.Text), 10, 64)
+	if r.Seed = int64(seed); err != nil {
 		return r, 0, fmt.Errorf("seed %q: a whole number from 0 on is needed", f.seed.Text)
 	}
+	if err := f.loras.check(); err != nil {
+		return r, 0, err
+	}
+	r.LoRAs, r.VAE = f.loras.list(), f.vaePath()
+	f.beyond.apply(&r)
 	count, err = strconv.Atoi(strings.TrimPrefix(f.count.Selected, "× "))
 	return r, count, err
 }
@@ -193,15 +250,30 @@ func (f *form) restore(r gallery.Recipe) (unmatched []string) {
 	} else if r.Model != "" {
 		unmatched = append(unmatched, "model "+r.Model)
 	}
-	if i := indexFold(f.sampler.Options, r.Sampler); i >= 0 {
+	sampler, schedule := samplerLabels(r)
+	if i := indexFold(f.sampler.Options, sampler); i >= 0 {
 		f.sampler.SetSelectedIndex(i)
 	} else if r.Sampler != "" {
 		unmatched = append(unmatched, "sampler "+r.Sampler)
 	}
-	if i := indexFold(f.schedule.Options, r.ScheduleType); i >= 0 && f.scheduled.Visible() {
+	if i := indexFold(f.schedule.Options, schedule); i >= 0 && f.scheduled.Visible() {
 		f.schedule.SetSelectedIndex(i)
-	} else if r.ScheduleType != "" {
-		unmatched = append(unmatched, "schedule "+r.ScheduleType)
+	} else if schedule != "" {
+		unmatched = append(unmatched, "schedule "+schedule)
+	} else if r.Sampler != "" && f.scheduled.Visible() {
+		f.schedule.SetSelectedIndex(0)
+	}
+	if r.Sampler != "" {
+		f.vae.SetSelectedIndex(0)
+	}
+	if r.VAE != "" {
+		stem := strings.TrimSuffix(r.VAE, filepath.Ext(r.VAE))
+		i := max(indexFold(f.vae.Options, r.VAE), indexFold(f.vae.Options, stem))
+		if i > 0 && f.ownVAE.Visible() {
+			f.vae.SetSelectedIndex(i)
+		} else {
+			unmatched = append(unmatched, "autoencoder "+r.VAE)
+		}
 	}
 	f.prompt.SetText(r.Prompt)
 	f.negative.SetText(r.Negative)
@@ -217,6 +289,9 @@ func (f *form) restore(r gallery.Recipe) (unmatched []string) {
 	if r.Steps > 0 || r.Seed != 0 { // else it is a mere prompt
 		f.setSeed(r.Seed)
 		f.setLock(true)
+		also, missing := beyondOf(r)
+		f.setBeyond(also)
+		unmatched = append(unmatched, missing...)
 	}
 	return unmatched
 }
@@ -230,7 +305,10 @@ func (f *form) find(name string) int {
 
 // style is the form as a style keeps it.
 func (f *form) style() style {
-	s := style{Prompt: f.prompt.Text, Negative: f.negative.Text, Model: f.model.Selected, Sampler: f.sampler.Selected, Schedule: f.schedule.Selected, Size: f.size.Text}
+	s := style{Prompt: f.prompt.Text, Negative: f.negative.Text, Model: f.model.Selected, Sampler: f.sampler.Selected, Schedule: f.schedule.Selected, Size: f.size.Text, LoRAs: f.loras.list()}
+	if f.vae.SelectedIndex() > 0 {
+		s.VAE = f.vae.Selected
+	}
 	if v, ok := f.steps.read(); ok {
 		s.Steps = int(v)
 	}
@@ -242,8 +320,9 @@ func (f *form) style() style {
 
 // wear sets the form as a style says and returns what it could not match.
 func (f *form) wear(s style) (unmatched []string) {
-	r := gallery.Recipe{Prompt: s.over(f.prompt.Text), Negative: s.Negative, Model: s.Model, Sampler: s.Sampler, ScheduleType: s.Schedule, CFGScale: s.Guidance}
+	r := gallery.Recipe{Prompt: s.over(f.prompt.Text), Negative: s.Negative, Model: s.Model, Sampler: s.Sampler, ScheduleType: s.Schedule, CFGScale: s.Guidance, VAE: s.VAE}
 	unmatched = f.restore(r)
+	f.loras.set(s.LoRAs)
 	if s.Steps > 0 {
 		f.steps.set(float64(s.Steps))
 	}

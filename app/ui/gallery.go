@@ -335,7 +335,7 @@ func facts(o *opened) []gallery.Pair {
 		}
 	}
 	r, b := o.recipe, o.image.Bounds()
-	add("Seed", fmt.Sprint(r.Seed))
+	add("Seed", fmt.Sprint(uint64(r.Seed)))
 	add("Steps", fmt.Sprint(r.Steps))
 	add("Guidance", fmt.Sprintf("%g", r.CFGScale))
 	add("Sampler", strings.TrimSpace(r.Sampler+" "+r.ScheduleType))

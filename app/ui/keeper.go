@@ -17,26 +17,31 @@ type keeper struct {
 	failed func(path string, err error) // on the keeper's goroutine
 
 	mu      sync.Mutex
-	pending map[string][]byte // nil: the file is to go
+	pending map[string]func() ([]byte, error) // what to write; nil data: the file is to go
 	order   []string
 	working bool
 	idle    *sync.Cond
 }
 
 func newKeeper(failed func(path string, err error)) *keeper {
-	k := &keeper{failed: failed, pending: map[string][]byte{}}
+	k := &keeper{failed: failed, pending: map[string]func() ([]byte, error){}}
 	k.idle = sync.NewCond(&k.mu)
 	return k
 }
 
 // put replaces path by data, and makes its folder; nil removes it.
 func (k *keeper) put(path string, data []byte) {
+	k.putMade(path, func() ([]byte, error) { return data, nil })
+}
+
+// putMade is put of what content will return on the keeper's goroutine.
+func (k *keeper) putMade(path string, content func() ([]byte, error)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if _, waits := k.pending[path]; !waits {
 		k.order = append(k.order, path)
 	}
-	k.pending[path] = data
+	k.pending[path] = content
 	if !k.working {
 		k.working = true
 		go k.work()
@@ -48,11 +53,14 @@ func (k *keeper) work() {
 	defer k.mu.Unlock()
 	for len(k.order) > 0 {
 		path := k.order[0]
-		data := k.pending[path]
+		content := k.pending[path]
 		k.order = k.order[1:]
 		delete(k.pending, path)
 		k.mu.Unlock()
-		err := keep(path, data)
+		data, err := content()
+		if err == nil {
+			err = keep(path, data)
+		}
 		if err != nil {
 			k.failed(path, err)
 		}

@@ -154,7 +154,7 @@ func (r *jobRow) set(i int) {
 	if j.Count > 1 {
 		count = fmt.Sprintf("%d of %d pictures made", j.Made, j.Count)
 	}
-	r.facts.SetText(join(r.page.win.modelName(req.Model), sizeText(req.Width, req.Height), plural(req.Steps, "step"), fmt.Sprintf("seed %d", req.Seed+int64(j.Made)), count))
+	r.facts.SetText(join(r.page.win.modelName(req.Model), sizeText(req.Width, req.Height), plural(req.Steps, "step"), fmt.Sprintf("seed %d", uint64(req.Seed+int64(j.Made))), count))
 	runs := j == q.running
 	half := !runs && j.Begun && q.halfMade(j)
 	show(r.again, half)

@@ -15,6 +15,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"latent/app/library"
+	"latent/app/library/lora"
 	"latent/app/pictures"
 	"latent/app/pipeline"
 	"latent/app/trainer"
@@ -72,7 +73,7 @@ func (l *Latent) start(c Compute) (*pipeline.Engine, error) {
 
 // Models lists the built-in model and the model folders in folder.
 func (l *Latent) Models(folder string) []Model {
-	builtin := Model{ID: pipeline.Builtin, Name: "Postcard (built in)", Size: 128, Unit: 8}
+	builtin := Model{ID: pipeline.Builtin, Name: "Postcard (built in)", Size: 128, Unit: 8, OnlyVAE: true}
 	if m, err := describe(assets.Model()); err == nil {
 		builtin.Size, builtin.Unit = m.Size, m.Unit
 	}
@@ -177,25 +178,67 @@ func (l *Latent) Samplers() []Sampler {
 	return out
 }
 
-// Tokens counts a prompt's tokens with the model's own tokenizer, which stays
-// open.
-func (l *Latent) Tokens(model, prompt string) (n, chunk int, whole bool, err error) {
+// Extras lists LoRAs and autoencoders that can be used.
+func (l *Latent) Extras(f Folders) (out Extras) {
+	for _, i := range library.List(f.LoRAs) {
+		if i.Kind != library.KindLoRA || i.Err != nil {
+			continue
+		}
+		e := Extra{Path: i.Path, Name: i.Name, What: i.What}
+		if file, err := lora.Read(i.Path); err == nil {
+			e.Hash = file.Metadata["sshs_model_hash"]
+			file.Close()
+		}
+		out.LoRAs = append(out.LoRAs, e)
+	}
+	for _, i := range library.List(f.VAEs) {
+		if i.Kind == library.KindVAE && i.Err == nil {
+			out.VAEs = append(out.VAEs, Extra{Path: i.Path, Name: i.Name, What: i.What})
+		}
+	}
+	return out
+}
+
+// Tokens measures prompts with the model's own tokenizer, which stays open, and
+// the learned words that they name.
+func (l *Latent) Tokens(r Request) (prompt, negative textencoder.Usage, err error) {
 	l.words.Lock()
 	defer l.words.Unlock()
-	if l.tokenizer == nil || l.tokenized != model {
-		folder := assets.Model()
-		if model != pipeline.Builtin {
-			folder = os.DirFS(model)
+	if l.tokenizer == nil || l.tokenized != r.Model {
+		if l.tokenizer, err = openTokenizer(r.Model); err != nil {
+			return prompt, negative, err
 		}
-		if folder, err = fs.Sub(folder, "tokenizer"); err != nil {
-			return 0, 0, false, err
-		}
-		if l.tokenizer, err = textencoder.LoadTokenizer(folder); err != nil {
-			return 0, 0, false, err
-		}
-		l.tokenized = model
+		l.tokenized = r.Model
 	}
-	return l.tokenizer.Count(prompt), l.tokenizer.MaxLength - 2, false, nil
+	var opts textencoder.Options
+	if opts.Embeddings, err = pipeline.ReadEmbeddings(r.Embeddings, r.Prompt+"\n"+r.Negative); err != nil {
+		return prompt, negative, err
+	}
+	if prompt, err = l.tokenizer.Measure(r.Prompt, r.Steps, opts); err != nil {
+		return prompt, negative, err
+	}
+	negative, err = l.tokenizer.Measure(r.Negative, r.Steps, opts)
+	return prompt, negative, err
+}
+
+// openTokenizer is a model's own tokenizer, or CLIP's for models in one file.
+func openTokenizer(model string) (*textencoder.Tokenizer, error) {
+	folder := assets.Model()
+	if model != pipeline.Builtin {
+		if info, err := os.Stat(model); err == nil && !info.IsDir() {
+			v, err := textencoder.CLIPVocabulary(assets.CLIPMerges(), textencoder.PadEOS)
+			if err != nil {
+				return nil, err
+			}
+			return v.Tokenizer()
+		}
+		folder = os.DirFS(model)
+	}
+	folder, err := fs.Sub(folder, "tokenizer")
+	if err != nil {
+		return nil, err
+	}
+	return textencoder.LoadTokenizer(folder)
 }
 
 // Examples are prompts of the built-in model's own words.
@@ -259,6 +302,11 @@ func painting(r Request) (pipeline.Request, error) {
 		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Guidance: r.Guidance, Sampler: r.Sampler, Schedule: r.Schedule,
 		Seed: uint64(r.Seed), Width: r.Width, Height: r.Height, Count: 1, Preview: previewEvery(r.Previews, r.Steps),
 		VariationSeed: uint64(r.VariationSeed), VariationStrength: r.VariationStrength,
+		RNG: r.RNG, ClipSkip: r.ClipSkip, Eta: r.Eta, Emphasis: r.Emphasis,
+		LoRAFolder: r.LoRAFolder, Embeddings: r.Embeddings, VAE: r.VAE,
+	}
+	for _, l := range r.LoRAs {
+		req.LoRAs = append(req.LoRAs, pipeline.LoRA(l))
 	}
 	if r.Hires > 1 {
 		req.Hires = &pipeline.Hires{Scale: r.Hires}

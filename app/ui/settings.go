@@ -12,18 +12,19 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
-
-	"latent/app/library"
 )
 
 // Settings is what settings.toml holds.
 type Settings struct {
-	Device    string `toml:"device"`    // one of Engine.Devices
-	Precision string `toml:"precision"` // auto, f32, bf16
-	Output    string `toml:"output"`    // folder of finished pictures
-	Models    string `toml:"models"`    // folder that trainings write into
-	Previews  string `toml:"previews"`  // often, some, none
-	Theme     string `toml:"theme"`     // dark, light, system
+	Device     string `toml:"device"`    // one of Engine.Devices
+	Precision  string `toml:"precision"` // auto, f32, bf16
+	Output     string `toml:"output"`    // folder of finished pictures
+	Models     string `toml:"models"`    // folder that trainings write into
+	LoRAs      string `toml:"loras"`
+	Embeddings string `toml:"embeddings"` // folder of learned words
+	VAEs       string `toml:"vae"`        // folder of autoencoders
+	Previews   string `toml:"previews"`   // often, some, none
+	Theme      string `toml:"theme"`      // dark, light, system
 }
 
 var (
@@ -34,6 +35,7 @@ var (
 )
 
 func (s Settings) compute() Compute { return Compute{s.Device, s.Precision} }
+func (s Settings) folders() Folders { return Folders{s.LoRAs, s.Embeddings, s.VAEs} }
 
 // previewEvery is how many steps lie between two previews; 0: there are none.
 func previewEvery(wish string, steps int) int {
@@ -48,10 +50,13 @@ func previewEvery(wish string, steps int) int {
 
 // defaultSettings are those of a first start.
 func defaultSettings() Settings {
+	data := func(name string) string {
+		return filepath.Join(xdg("XDG_DATA_HOME", ".local", "share"), "latent", name)
+	}
 	return Settings{
 		Device: "auto", Precision: "auto", Previews: "some", Theme: "dark",
 		Output: xdg("", "Pictures", "Latent"),
-		Models: filepath.Join(xdg("XDG_DATA_HOME", ".local", "share"), "latent", "models"),
+		Models: data("models"), LoRAs: data("loras"), Embeddings: data("embeddings"), VAEs: data("vae"),
 	}
 }
 
@@ -105,7 +110,7 @@ func loadSettings(path string) (Settings, string) {
 			*f.value = f.def
 		}
 	}
-	for _, f := range []struct{ value, def *string }{{&s.Output, &d.Output}, {&s.Models, &d.Models}, {&s.Device, &d.Device}} {
+	for _, f := range []struct{ value, def *string }{{&s.Output, &d.Output}, {&s.Models, &d.Models}, {&s.LoRAs, &d.LoRAs}, {&s.Embeddings, &d.Embeddings}, {&s.VAEs, &d.VAEs}, {&s.Device, &d.Device}} {
 		if *f.value == "" {
 			*f.value = *f.def
 		}
@@ -145,32 +150,27 @@ func setAside(path, what, why string) string {
 	}
 }
 
-// saveSettings writes s into path and keeps the keys that it does not know. A
-// file that makes no sense is left as it is.
-func saveSettings(path string, s Settings) error {
+// encodeSettings returns s as a file's content, with the keys of the one at path
+// that it does not know. A file that makes no sense is an error: it is left as it
+// is.
+func encodeSettings(path string, s Settings) ([]byte, error) {
 	all := map[string]any{}
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("settings could not be saved: %w", err)
+		return nil, plainReason(err)
 	}
 	if _, err := toml.Decode(string(data), &all); err != nil {
-		return fmt.Errorf("settings were not saved, for %s is broken: %s", path, reason(err))
+		return nil, fmt.Errorf("the file is broken: %s", reason(err))
 	}
-	for k, v := range map[string]string{"device": s.Device, "precision": s.Precision, "output": s.Output, "models": s.Models, "previews": s.Previews, "theme": s.Theme} {
+	for k, v := range map[string]string{
+		"device": s.Device, "precision": s.Precision, "output": s.Output, "models": s.Models, "loras": s.LoRAs,
+		"embeddings": s.Embeddings, "vae": s.VAEs, "previews": s.Previews, "theme": s.Theme,
+	} {
 		all[k] = v
 	}
 	var out bytes.Buffer
 	enc := toml.NewEncoder(&out)
 	enc.Indent = ""
-	if err := enc.Encode(all); err != nil {
-		return fmt.Errorf("settings could not be saved: %w", err)
-	}
-	err = os.MkdirAll(filepath.Dir(path), 0o755)
-	if err == nil {
-		err = library.WriteFile(path, out.Bytes())
-	}
-	if err != nil {
-		return fmt.Errorf("settings could not be saved: %w", err)
-	}
-	return nil
+	err = enc.Encode(all)
+	return out.Bytes(), err
 }

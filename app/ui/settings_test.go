@@ -7,13 +7,21 @@ import (
 	"testing"
 )
 
+func saveSettings(path string, s Settings) error {
+	data, err := encodeSettings(path, s)
+	if err != nil {
+		return err
+	}
+	return keep(path, data)
+}
+
 func TestSettingsRoundTrip(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "latent", "settings.toml")
 	s, message := loadSettings(path)
 	if message != "" || s != defaultSettings() {
 		t.Fatalf("a first start gave %+v and %q", s, message)
 	}
-	want := Settings{Device: "host", Precision: "f32", Output: "/tmp/p", Models: "/tmp/m \"q\"", Previews: "none", Theme: "light"}
+	want := Settings{Device: "host", Precision: "f32", Output: "/tmp/p", Models: "/tmp/m \"q\"", LoRAs: "/tmp/l", Embeddings: "/tmp/e", VAEs: "/tmp/v", Previews: "none", Theme: "light"}
 	if err := saveSettings(path, want); err != nil {
 		t.Fatal(err)
 	}

@@ -65,6 +65,9 @@ func newSettingsPage(w *Window) *settingsPage {
 		field("Previews", "Each costs some time", pick(previewWishes, []string{"Ten a picture", "At each step", "None"}, &s.Previews, nothing)),
 		field("Pictures folder", "Where finished pictures go", folder(&s.Output, func() { w.gallery.changed() })),
 		field("Models folder", "Where trained models go", folder(&s.Models, w.readModels)),
+		field("LoRAs folder", "Where trained LoRAs go", folder(&s.LoRAs, w.readExtras)),
+		field("Embeddings folder", "Learned words, called by their files", folder(&s.Embeddings, w.create.formChanged)),
+		field("Autoencoders folder", "VAEs in place of a model's own", folder(&s.VAEs, w.readExtras)),
 		caption("Kept in "+w.places.settings),
 	))))
 	return p
@@ -73,9 +76,7 @@ func newSettingsPage(w *Window) *settingsPage {
 func (p *settingsPage) save() {
 	p.notice.clear()
 	path, s := p.win.places.settings, p.win.settings
-	if err := saveSettings(path, s); err != nil {
-		p.notice.fail(err.Error())
-	}
+	p.win.keeper.putMade(path, func() ([]byte, error) { return encodeSettings(path, s) })
 }
 
 // settingLayout puts a setting's name at the left and its control at the right.

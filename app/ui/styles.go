@@ -23,6 +23,8 @@ type style struct {
 	Steps    int     `toml:"steps,omitempty"`
 	Guidance float64 `toml:"guidance,omitempty"`
 	Size     string  `toml:"size,omitempty"`
+	VAE      string  `toml:"vae,omitempty"`
+	LoRAs    []LoRA  `toml:"lora,omitempty"`
 }
 
 const promptMark = "{prompt}"

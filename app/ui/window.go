@@ -40,6 +40,7 @@ type Window struct {
 	keys   keys
 
 	models   []Model
+	extras   Extras
 	settings Settings
 	places   places
 	keeper   *keeper
@@ -84,7 +85,13 @@ func newWindow(app fyne.App, e Engine, at places, post poster) *Window {
 	post = func(f func()) { hand(func() { f(); w.keys.shown() }) }
 	w.post = post
 	w.keeper = newKeeper(func(path string, err error) {
-		w.post(func() { w.create.notice.fail(fmt.Sprintf("%s could not be kept: %v", path, plainReason(err))) })
+		w.post(func() {
+			at := w.create.notice
+			if path == w.places.settings {
+				at = w.prefs.notice
+			}
+			at.fail(fmt.Sprintf("%s could not be kept: %v", path, plainReason(err)))
+		})
 	})
 	w.jobs, messages[1] = newJobs(e, post, w.keeper, filepath.Join(at.state, "queue"))
 	w.jobs.output = func() string { return w.settings.Output }
@@ -181,6 +188,7 @@ func (w *Window) show(page int) {
 	w.gallery.shown(page == pageGallery)
 	switch page {
 	case pageCreate:
+		w.readExtras()
 		w.Canvas().Focus(w.create.form.prompt)
 	case pageGallery:
 		w.Canvas().Focus(w.gallery.search)
@@ -284,12 +292,25 @@ func (w *Window) Open(paths []string) {
 // picture to begin from.
 func (w *Window) restore(path string) {
 	begin := w.engine.Features().Init
-	inBackground(w.post, func() (gallery.Recipe, error) { return gallery.Read(path) }, func(r gallery.Recipe, err error) {
+	type reading struct {
+		gallery.Recipe
+		source    string
+		unmatched []string
+		extras    Extras
+	}
+	folders := w.settings.folders()
+	inBackground(w.post, func() (r reading, err error) {
+		r.Recipe, r.source, r.unmatched, err = gallery.ReadRecipe(path)
+		r.extras = w.engine.Extras(folders)
+		return r, err
+	}, func(r reading, err error) {
+		w.extras = r.extras
+		w.create.form.setVAEs(r.extras.VAEs)
 		w.show(pageCreate)
 		name := filepath.Base(path)
 		switch {
 		case err == nil:
-			w.create.restore(r)
+			w.create.restore(r.Recipe, r.unmatched...)
 			if begin && !w.create.notice.Visible() {
 				w.create.notice.offer("the settings of "+name+" are in the form", "Begin from it", func() { w.create.initial.load(path) })
 			}
@@ -366,6 +387,15 @@ func (w *Window) readModels() {
 		if w.train.base.SelectedIndex() < 0 {
 			w.train.base.SetSelectedIndex(0)
 		}
+	})
+}
+
+// readExtras looks again for LoRAs and autoencoders.
+func (w *Window) readExtras() {
+	folders := w.settings.folders()
+	inBackground(w.post, func() (Extras, error) { return w.engine.Extras(folders), nil }, func(x Extras, _ error) {
+		w.extras = x
+		w.create.form.setVAEs(x.VAEs)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -54,6 +55,7 @@ func openIn(t *testing.T, e Engine, dir string) (*Window, queue) {
 	at := places{settings: filepath.Join(dir, "config", "settings.toml"), state: filepath.Join(dir, "state"), cache: filepath.Join(dir, "cache"), trash: filepath.Join(dir, "trash")}
 	s := defaultSettings()
 	s.Output, s.Models = filepath.Join(dir, "pictures"), filepath.Join(dir, "models")
+	s.LoRAs, s.Embeddings, s.VAEs = filepath.Join(dir, "loras"), filepath.Join(dir, "embeddings"), filepath.Join(dir, "vae")
 	if err := saveSettings(at.settings, s); err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +302,7 @@ func TestNumber(t *testing.T) {
 
 func TestRestoreAndDrop(t *testing.T) {
 	w, q := open(t, &fakeEngine{})
-	r := gallery.Recipe{Prompt: "a cat", Negative: "a dog", Steps: 33, Sampler: "Euler a", CFGScale: 6.5, Seed: 99, Width: 96, Height: 64, Model: "large sky"}
+	r := gallery.Recipe{Prompt: "a cat", Negative: "a dog", Steps: 33, Sampler: "Euler a", CFGScale: 6.5, Seed: 99, Width: 96, Height: 64, Model: "large sky", RNG: "cpu"}
 	path := filepath.Join(t.TempDir(), "cat.png")
 	if err := gallery.Save(path, image.NewNRGBA(image.Rect(0, 0, 8, 8)), r); err != nil {
 		t.Fatal(err)
@@ -314,7 +316,7 @@ func TestRestoreAndDrop(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Request{Model: "large-sky", Prompt: "a cat", Negative: "a dog", Steps: 33, Sampler: "DDIM", Schedule: "Automatic", Guidance: 6.5, Seed: 99, Width: 96, Height: 64}
-	if req != want || count != 1 {
+	if !reflect.DeepEqual(req, want) || count != 1 {
 		t.Errorf("request\n%+v, want\n%+v", req, want)
 	}
 	if got := w.create.notice.message.Text; !strings.Contains(got, "sampler Euler a") {

@@ -1,0 +1,104 @@
+//go:build !headless
+
+package ui
+
+import (
+	"fmt"
+	"slices"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/theme"
+)
+
+// loraList is the LoRAs that a picture is painted with, each with its strength.
+type loraList struct {
+	content fyne.CanvasObject
+	rows    *fyne.Container
+	items   []*loraRow
+	keys    *keys
+	known   func() []Extra // those that can be added
+	folder  func() string  // where they lie
+	changed func()
+}
+
+type loraRow struct {
+	lora     LoRA
+	strength *number
+	content  fyne.CanvasObject
+}
+
+// mostLoRA is the largest strength of the slider; the field takes up to ten.
+const mostLoRA = 2
+
+func newLoRAList(k *keys, changed func()) *loraList {
+	l := &loraList{keys: k, rows: stack(tight), changed: changed}
+	l.rows.Hide()
+	add := newMenuLink(k, "Add LoRA", l.menu)
+	l.content = stack(tight, beside(caption("LoRAs"), container.NewStack(), add), l.rows)
+	return l
+}
+
+// menu offers the LoRAs of the folder.
+func (l *loraList) menu() (items []*fyne.MenuItem) {
+	for _, e := range l.known() {
+		item := fyne.NewMenuItem(e.Name, func() { l.set(append(l.list(), LoRA{e.Name, 1, 1})); l.changed() })
+		item.Disabled = slices.ContainsFunc(l.items, func(r *loraRow) bool { return r.lora.Name == e.Name })
+		items = append(items, item)
+	}
+	if len(items) == 0 {
+		none := fyne.NewMenuItem("There are none in "+l.folder(), nil)
+		none.Disabled = true
+		how := fyne.NewMenuItem("Put .safetensors files there, or train one on the Train page", nil)
+		how.Disabled = true
+		items = []*fyne.MenuItem{none, how}
+	}
+	return items
+}
+
+func (l *loraList) list() (out []LoRA) {
+	for _, r := range l.items {
+		out = append(out, r.lora)
+	}
+	return out
+}
+
+// check says which strength is no number.
+func (l *loraList) check() error {
+	for _, r := range l.items {
+		if _, ok := r.strength.read(); !ok {
+			return fmt.Errorf("strength %q of LoRA %s: a number from %g to %g is needed", r.strength.field.Text, r.lora.Name, r.strength.least, r.strength.most)
+		}
+	}
+	return nil
+}
+
+func (l *loraList) set(list []LoRA) {
+	l.items = nil
+	l.rows.RemoveAll()
+	for _, lora := range list {
+		l.items = append(l.items, l.newRow(lora))
+		l.rows.Add(l.items[len(l.items)-1].content)
+	}
+	show(l.rows, len(list) > 0)
+	l.content.Refresh()
+	l.keys.shown()
+}
+
+func (l *loraList) newRow(lora LoRA) *loraRow {
+	r := &loraRow{lora: lora, strength: newNumber(l.keys, "", 0, mostLoRA, 0.05, 10)}
+	r.strength.least = -10 // takes away what the LoRA adds
+	r.strength.set(lora.UNet)
+	r.strength.changed = func() {
+		r.lora.UNet, r.lora.Text = r.strength.value, r.strength.value
+		l.changed()
+	}
+	remove := newButton(l.keys, "", theme.CancelIcon(), func() {
+		i := slices.Index(l.items, r)
+		l.set(slices.Delete(l.list(), i, i+1))
+		l.changed()
+	}).quiet()
+	name := newText(lora.Name, theme.ColorNameForeground, theme.SizeNameCaptionText).short()
+	r.content = beside(fixedSize(96, 0, middle(name)), middle(r.strength.slider), row(2, fixedSize(52, 0, r.strength.field), remove))
+	return r
+}

@@ -1,0 +1,179 @@
+//go:build !headless
+
+package ui
+
+import (
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/storage"
+	"fyne.io/fyne/v2/test"
+
+	"latent/app/gallery"
+)
+
+func TestLoRAs(t *testing.T) {
+	dir := t.TempDir()
+	e := &fakeEngine{}
+	w, q := openIn(t, e, dir)
+	l := w.create.form.loras
+	if items := l.menu(); len(items) != 2 || !items[0].Disabled || !strings.Contains(items[0].Label, w.settings.LoRAs) {
+		t.Errorf("without any, the menu must say where they go: %q", items[0].Label)
+	}
+	if l.rows.Visible() {
+		t.Error("without any, no row is shown")
+	}
+	e.extras = Extras{LoRAs: []Extra{{Name: "fur"}, {Name: "snow"}}, VAEs: []Extra{{Name: "sharp", Path: "/v/sharp.safetensors"}}}
+	w.show(pageCreate)
+	q.until(t, "they are found", func() bool { return len(l.menu()) == 2 && !l.menu()[0].Disabled })
+	l.menu()[0].Action()
+	l.menu()[1].Action()
+	if items := l.menu(); !items[0].Disabled || !items[1].Disabled {
+		t.Error("a LoRA is chosen once")
+	}
+	l.items[0].strength.field.SetText("0.65")
+	l.items[1].strength.slider.SetValue(1.5)
+	f := w.create.form
+	if !f.ownVAE.Visible() {
+		t.Fatal("the autoencoders are not offered")
+	}
+	f.vae.SetSelected("sharp")
+	f.steps.set(2)
+	w.create.start()
+	q.until(t, "it is made", idle(w))
+	want := []LoRA{{"fur", 0.65, 0.65}, {"snow", 1.5, 1.5}}
+	if r := e.seen.Load(); !reflect.DeepEqual(r.LoRAs, want) || r.LoRAFolder != w.settings.LoRAs || r.Embeddings != w.settings.Embeddings || r.VAE != "/v/sharp.safetensors" {
+		t.Errorf("request %+v", r)
+	}
+
+	// Another start finds the form, a job its LoRAs.
+	w.jobs.pause(true)
+	w.create.start()
+	w.leave()
+	w, q = openIn(t, e, dir)
+	if got := w.create.form.loras.list(); !reflect.DeepEqual(got, want) {
+		t.Errorf("after a restart %v, want %v", got, want)
+	}
+	if got := w.jobs.list[0].Request.LoRAs; !reflect.DeepEqual(got, want) {
+		t.Errorf("the job has %v, want %v", got, want)
+	}
+	l = w.create.form.loras
+	l.items[0].strength.field.SetText("much")
+	if _, _, err := w.create.form.request(); err == nil || !strings.Contains(err.Error(), "fur") {
+		t.Errorf("error %v must name the LoRA", err)
+	}
+	var remove *button
+	for _, o := range test.LaidOutObjects(l.items[0].content) {
+		if b, ok := o.(*button); ok {
+			remove = b
+		}
+	}
+	test.Tap(remove)
+	if got := l.list(); !reflect.DeepEqual(got, want[1:]) {
+		t.Errorf("after one is removed %v", got)
+	}
+}
+
+// A recipe's LoRAs come back as rows, by name or else by hash.
+func TestRestoreLoRAs(t *testing.T) {
+	x := Extras{LoRAs: []Extra{{Name: "fur", Hash: "aaaa1111bbbb2222"}, {Name: "Renamed", Hash: "cccc3333dddd4444"}, {Name: "plain"}}}
+	for _, c := range []struct {
+		name, prompt string
+		hashes       []gallery.Pair
+		clean        string
+		want         []LoRA
+		unmatched    []string
+	}{
+		{"none", "a cat", nil, "a cat", nil, nil},
+		{"by name", "a cat <lora:FUR:0.5>", nil, "a cat", []LoRA{{"fur", 0.5, 0.5}}, nil},
+		{"two strengths", "<lora:plain:0.5:0.8> a cat", []gallery.Pair{{Key: "plain", Value: "123456"}}, "a cat", []LoRA{{"plain", 0.8, 0.5}}, nil},
+		{"by hash", "a cat <lora:snow:1>", []gallery.Pair{{Key: "snow", Value: "CCCC3333DDDD"}}, "a cat", []LoRA{{"Renamed", 1, 1}}, nil},
+		{"another file", "a cat <lora:fur:1>", []gallery.Pair{{Key: "fur", Value: "eeee"}}, "a cat", []LoRA{{"fur", 1, 1}}, []string{"LoRA fur (that of this name is another file)"}},
+		{"not here", "a cat <lora:ink:1>", nil, "a cat", nil, []string{"LoRA ink"}},
+		{"another kind", "a cat <hypernet:ink:1>", nil, "a cat", nil, []string{"hypernet ink"}},
+		{"broken", "a cat <lora:>", nil, "a cat <lora:>", nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := gallery.Recipe{Prompt: c.prompt, LoraHashes: c.hashes}
+			got, unmatched := x.takeLoRAs(&r)
+			if r.Prompt != c.clean || !reflect.DeepEqual(got, c.want) || !reflect.DeepEqual(unmatched, c.unmatched) {
+				t.Errorf("prompt %q, LoRAs %v, unmatched %q", r.Prompt, got, unmatched)
+			}
+		})
+	}
+}
+
+// Pictures of other programs restore the form, and what of them is beyond it is
+// named.
+func TestForeignPictures(t *testing.T) {
+	e := &fakeEngine{extras: Extras{LoRAs: []Extra{{Name: "ink"}}}}
+	w, q := open(t, e)
+	for _, c := range []struct {
+		file, prompt, sampler, seed, also string
+		loras                             []LoRA
+		told, not                         []string
+	}{
+		{"a1111.jpg", "猫 café", "DDIM", "9", "noise as a GPU draws it", nil, []string{"model x", "sampler Euler a", "ControlNet 0"}, []string{"clip"}},
+		{"comfy.webp", "a \"red\" cat 猫\nsleeping", "DDIM", "9223372036854775813", "", nil, []string{"v1-5-pruned", "DPM++ 2M", "Karras"}, nil},
+		{"comfy_loras.png", "ink drawing", "DDIM", "42", "clip skip 2", []LoRA{{"ink", 0.8, 0.8}}, []string{"LoRA hands", "autoencoder vae-ft-mse", "LatentUpscaleBy", "picture that it began from"}, []string{"LoRA ink"}},
+		{"invoke.png", "a cat", "DDIM", "12", "clip skip 2", []LoRA{{"ink", 0.75, 0.75}}, []string{"ControlNet"}, []string{"LoRA"}},
+		{"novel.png", "a cat", "DDIM", "4032454211", "", nil, []string{"Euler a", "picture that it began from"}, []string{"model"}},
+	} {
+		t.Run(c.file, func(t *testing.T) {
+			f, n := w.create.form, w.create.notice
+			f.prompt.SetText("")
+			n.clear()
+			w.dropped([]fyne.URI{storage.NewFileURI(filepath.Join("../gallery/testdata/foreign", c.file))})
+			q.until(t, "it is read", func() bool { return f.prompt.Text != "" && n.Visible() })
+			if f.prompt.Text != c.prompt || f.sampler.Selected != c.sampler || f.seed.Text != c.seed || f.beyond.words() != c.also || !reflect.DeepEqual(f.loras.list(), c.loras) {
+				t.Errorf("prompt %q, sampler %s, seed %s, also %q, LoRAs %v", f.prompt.Text, f.sampler.Selected, f.seed.Text, f.beyond.words(), f.loras.list())
+			}
+			for _, want := range c.told {
+				if !strings.Contains(n.message.Text, want) {
+					t.Errorf("notice %q must name %q", n.message.Text, want)
+				}
+			}
+			for _, other := range c.not {
+				if strings.Contains(n.message.Text, other) {
+					t.Errorf("notice %q speaks of %q", n.message.Text, other)
+				}
+			}
+		})
+	}
+	// What the real scheduler knows by another program's name.
+	for name, want := range map[[2]string][2]string{
+		{"DPM++ 2M Karras", ""}: {"DPM++ 2M", "Karras"}, {"euler_ancestral", ""}: {"Euler a", ""}, {"euler", "karras"}: {"Euler", "Karras"}, {"Foo", "bar"}: {"Foo", "bar"},
+	} {
+		if s, k := samplerLabels(gallery.Recipe{Sampler: name[0], ScheduleType: name[1]}); s != want[0] || k != want[1] {
+			t.Errorf("%q: %q, %q, want %q", name, s, k, want)
+		}
+	}
+}
+
+func TestBeyond(t *testing.T) {
+	w, _ := open(t, &fakeEngine{})
+	f := w.create.form
+	r := gallery.Recipe{Prompt: "a", Steps: 5, Sampler: "DDIM", Seed: 1, RNG: "nv", ClipSkip: 2, Eta: 0.3, Emphasis: "No norm",
+		VariationSeed: -2, VariationStrength: 0.25, HiresUpscale: 1.5, HiresUpscaler: "Lanczos", Denoising: 0.5}
+	if missing := f.restore(r); len(missing) > 0 || !f.alsoLine.Visible() {
+		t.Errorf("missing %q", missing)
+	}
+	got, _, err := f.request()
+	if err != nil || got.RNG != "nv" || got.ClipSkip != 2 || got.Eta != 0.3 || got.Emphasis != "No norm" || got.VariationSeed != -2 || got.VariationStrength != 0.25 || got.Hires != 1.5 {
+		t.Errorf("request %+v, %v", got, err)
+	}
+	if want := "1.5 times as large, 25 % of seed 18446744073709551614, noise as a GPU draws it, clip skip 2, eta 0.3, emphasis no norm"; f.beyond.words() != want {
+		t.Errorf("it says %q", f.beyond.words())
+	}
+	r.HiresUpscaler, r.ENSD, r.Emphasis, r.RNG = "ESRGAN", 31337, "Shout", "dice"
+	if missing := f.restore(r); len(missing) != 4 || f.beyond.Hires != 0 {
+		t.Errorf("missing %q", missing)
+	}
+	f.setBeyond(beyond{})
+	if r, _, _ := f.request(); f.alsoLine.Visible() || r.ClipSkip != 0 {
+		t.Error("it must be forgotten")
+	}
+}
