@@ -8,19 +8,21 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"latent/app/library"
 )
 
-// addModel brings a model file or folder into the models folder: as links where
+// addModel brings a model file or folder into a folder of such: as links where
 // both are on one file system, else as copies. It appears there whole or not at
 // all. report is told of copied bytes.
 func addModel(ctx context.Context, from, folder string, report func(done, total int64)) (string, error) {
 	name := filepath.Base(from)
 	to := filepath.Join(folder, name)
 	if _, err := os.Lstat(to); err == nil {
-		return "", fmt.Errorf("there is %s in the models folder already", name)
+		return "", fmt.Errorf("there is %s in %s already", name, folder)
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return "", fmt.Errorf("the models folder cannot be made: %w", plainReason(err))
+		return "", fmt.Errorf("the folder %s cannot be made: %w", folder, plainReason(err))
 	}
 	tmp := filepath.Join(folder, "."+name+".adding")
 	if err := os.RemoveAll(tmp); err != nil {
@@ -71,6 +73,32 @@ func addModel(ctx context.Context, from, folder string, report func(done, total 
 		return "", fmt.Errorf("%s cannot be added: %w", name, plainReason(err))
 	}
 	return to, nil
+}
+
+// of is the folder for what the file or folder at path is.
+func (f Folders) of(path string) string {
+	switch library.Identify(path).Kind {
+	case library.KindLoRA:
+		return f.LoRAs
+	case library.KindEmbedding:
+		return f.Embeddings
+	case library.KindVAE:
+		return f.VAEs
+	}
+	return f.Models
+}
+
+// settle moves a file that has come into the folder where it belongs, and returns
+// where it is. Where it cannot, it stays.
+func settle(path, folder string) string {
+	to := filepath.Join(folder, filepath.Base(path))
+	if _, err := os.Lstat(to); err == nil { // it is there, or another of its name
+		return path
+	}
+	if os.MkdirAll(folder, 0o755) != nil || os.Rename(path, to) != nil {
+		return path
+	}
+	return to
 }
 
 func copyFile(ctx context.Context, from, to string, report func(n int)) error {

@@ -116,16 +116,26 @@ func TestTryItNow(t *testing.T) {
 	p := w.train
 	p.folder.SetText(album(t, 1))
 	p.steps.set(20)
+	p.kind.SetSelected(trainWhole)
 	p.run()
 	q.until(t, "it is done", func() bool { return p.cancel == nil })
 	if !p.try.Visible() || p.promised.Text == "" {
 		t.Errorf("try visible %v, forecast %q", p.try.Visible(), p.promised.Text)
 	}
-	w.models = append(w.models, Model{ID: p.made, Name: "my-model", Size: 64, Unit: 8, Steps: 9, Guidance: 3})
+	w.models = append(w.models, Model{ID: p.made.Output, Name: "my-model", Size: 64, Unit: 8, Steps: 9, Guidance: 3})
 	w.create.form.setModels(w.models)
 	p.prompt.SetText("a new thing")
 	test.Tap(p.try)
-	if f := w.create.form; w.page != pageCreate || f.chosen().ID != p.made || f.prompt.Text != "a new thing" {
+	if f := w.create.form; w.page != pageCreate || f.chosen().ID != p.made.Output || f.prompt.Text != "a new thing" {
 		t.Errorf("page %d, model %q, prompt %q", w.page, f.chosen().ID, f.prompt.Text)
+	}
+
+	p.kind.SetSelected(trainLoRA)
+	p.name.SetText("fur")
+	p.run()
+	q.until(t, "the LoRA is done", func() bool { return p.cancel == nil })
+	test.Tap(p.try)
+	if f := w.create.form; f.chosen().ID != "sky" || len(f.loras.items) != 1 || f.loras.items[0].lora != (LoRA{"fur", 1, 1}) {
+		t.Errorf("model %q, LoRAs %v", f.chosen().ID, f.loras.list())
 	}
 }

@@ -93,6 +93,24 @@ func (b *button) TypedKey(ev *fyne.KeyEvent) {
 	b.Button.TypedKey(ev)
 }
 
+type check struct {
+	widget.Check
+	keys *keys
+}
+
+func newCheck(k *keys, label string) *check {
+	c := &check{keys: k}
+	c.Text = label
+	c.ExtendBaseWidget(c)
+	return c
+}
+
+func (c *check) TypedKey(ev *fyne.KeyEvent) {
+	if !c.keys.took(ev) {
+		c.Check.TypedKey(ev)
+	}
+}
+
 type choice struct {
 	widget.Select
 	keys *keys

@@ -16,14 +16,15 @@ import (
 // ctx.Err() then. Errors are shown as they are: one sentence that says what to
 // do.
 type Engine interface {
-	Models(folder string) []Model      // at least one, those in folder last; the first is what a new user starts with
-	Library(folder string) []ModelFile // all that is in folder and of use or not; may take a while
-	Extras(f Folders) Extras           // what goes with models; may take a while
-	Devices() []string                 // "auto" first
-	Samplers() []Sampler               // the default first
-	Examples() []string                // prompts that suit the first model; at least one
-	Features() Features                // what of a Request it heeds
-	Resumable(dir string) bool         // whether dir holds a training that can go on
+	Models(folder string) []Model     // at least one, those in folder last; the first is what a new user starts with
+	Library(f Folders) []ModelFile    // all that is in the folders, of use or not; may take a while
+	Extras(f Folders) Extras          // what goes with models; may take a while
+	Devices() []string                // "auto" first
+	Samplers() []Sampler              // the default first
+	Examples() []string               // prompts that suit the first model; at least one
+	Features() Features               // what of a Request it heeds
+	Resumable(dir string) bool        // whether dir holds a training that can go on
+	Stopped(f Folders) []TrainRequest // the trainings in the folders that can; may take a while
 
 	// Generate paints one picture.
 	Generate(ctx context.Context, r Request, progress func(Progress)) (Picture, error)
@@ -47,7 +48,7 @@ type TokenCounter interface {
 }
 
 // Folders are where files lie that go with models.
-type Folders struct{ LoRAs, Embeddings, VAEs string }
+type Folders struct{ Models, LoRAs, Embeddings, VAEs string }
 
 // Extras are the files in Folders that are chosen by name.
 type Extras struct{ LoRAs, VAEs []Extra }
@@ -89,6 +90,7 @@ type Model struct {
 // ModelFile is a file or folder that the Models page shows.
 type ModelFile struct {
 	ID      string // of the Model that it is, if it is one
+	LoRA    bool
 	Path    string // "": inside the program
 	Name    string
 	What    string // in words
@@ -165,11 +167,15 @@ type TrainRequest struct {
 	Compute
 	Base         string // the model to start from
 	Folder       string // pictures with .txt captions beside them
-	Output       string // the model folder to write
+	Output       string // folder to write: the model itself, or with the LoRA's file in it
 	Resume       bool   // go on with the training that Output holds
 	Steps, Batch int
 	LearningRate float64
 	Resolution   int    // side in pixels that pictures are brought to
+	Rank         int    // of the LoRA to train; 0: the whole model is trained
+	Text         bool   // a LoRA of the text encoders too
+	Flip         bool   // mirrored pictures too
+	Frugal       bool   // less memory for more time
 	SamplePrompt string // painted now and then; empty: no samples
 	SampleEvery  int    // steps
 }

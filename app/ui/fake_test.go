@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"image"
@@ -28,7 +29,9 @@ type fakeEngine struct {
 	busy      bool         // as with somebody else's work
 	resumed   atomic.Int64 // step that the last picture went on from
 	seen      atomic.Pointer[Request]
-	extras    Extras
+	extras    atomic.Pointer[Extras]
+	stopped   atomic.Pointer[[]TrainRequest]
+	trained   atomic.Pointer[TrainRequest]
 }
 
 const fakeSize = 64
@@ -39,12 +42,12 @@ func (e *fakeEngine) Models(string) []Model {
 		{ID: "large-sky", Name: "Large sky", Size: 512, Unit: 8, Steps: 30, Guidance: 7.5},
 	}
 }
-func (e *fakeEngine) Library(folder string) []ModelFile {
+func (e *fakeEngine) Library(f Folders) []ModelFile {
 	out := []ModelFile{{ID: "sky", Name: "Sky", What: "built in"}}
-	entries, _ := os.ReadDir(folder)
-	for _, f := range entries {
-		if !strings.HasPrefix(f.Name(), ".") {
-			out = append(out, ModelFile{Path: filepath.Join(folder, f.Name()), Name: f.Name(), What: "a file", Size: 3e9})
+	entries, _ := os.ReadDir(f.Models)
+	for _, d := range entries {
+		if !strings.HasPrefix(d.Name(), ".") {
+			out = append(out, ModelFile{Path: filepath.Join(f.Models, d.Name()), Name: d.Name(), What: "a file", Size: 3e9})
 		}
 	}
 	return out
@@ -69,9 +72,12 @@ func (e *fakeEngine) Tokens(r Request) (prompt, negative textencoder.Usage, err 
 	}
 	return measure(r.Prompt), measure(r.Negative), nil
 }
-func (e *fakeEngine) Extras(Folders) Extras { return e.extras }
+func (e *fakeEngine) Extras(Folders) Extras { return *cmp.Or(e.extras.Load(), &Extras{}) }
 func (e *fakeEngine) Examples() []string {
 	return []string{"a red sun over hills at dusk", "a pale moon over the sea at night"}
+}
+func (e *fakeEngine) Stopped(Folders) []TrainRequest {
+	return *cmp.Or(e.stopped.Load(), &[]TrainRequest{})
 }
 func (e *fakeEngine) Resumable(dir string) bool { return e.resumable }
 
@@ -123,6 +129,7 @@ func (e *fakeEngine) Generate(ctx context.Context, r Request, progress func(Prog
 }
 
 func (e *fakeEngine) Train(ctx context.Context, r TrainRequest, progress func(TrainProgress)) error {
+	e.trained.Store(&r)
 	start := time.Now()
 	noise := rand.New(rand.NewPCG(1, 2))
 	for s := 1; s <= r.Steps; s++ {

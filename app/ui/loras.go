@@ -42,7 +42,7 @@ func newLoRAList(k *keys, changed func()) *loraList {
 // menu offers the LoRAs of the folder.
 func (l *loraList) menu() (items []*fyne.MenuItem) {
 	for _, e := range l.known() {
-		item := fyne.NewMenuItem(e.Name, func() { l.set(append(l.list(), LoRA{e.Name, 1, 1})); l.changed() })
+		item := fyne.NewMenuItem(e.Name, func() { l.add(e.Name) })
 		item.Disabled = slices.ContainsFunc(l.items, func(r *loraRow) bool { return r.lora.Name == e.Name })
 		items = append(items, item)
 	}
@@ -54,6 +54,15 @@ func (l *loraList) menu() (items []*fyne.MenuItem) {
 		items = []*fyne.MenuItem{none, how}
 	}
 	return items
+}
+
+// add takes a LoRA as it was trained, if it is not there already.
+func (l *loraList) add(name string) {
+	if slices.ContainsFunc(l.items, func(r *loraRow) bool { return r.lora.Name == name }) {
+		return
+	}
+	l.set(append(l.list(), LoRA{name, 1, 1}))
+	l.changed()
 }
 
 func (l *loraList) list() (out []LoRA) {

@@ -26,7 +26,7 @@ func TestLoRAs(t *testing.T) {
 	if l.rows.Visible() {
 		t.Error("without any, no row is shown")
 	}
-	e.extras = Extras{LoRAs: []Extra{{Name: "fur"}, {Name: "snow"}}, VAEs: []Extra{{Name: "sharp", Path: "/v/sharp.safetensors"}}}
+	e.extras.Store(&Extras{LoRAs: []Extra{{Name: "fur"}, {Name: "snow"}}, VAEs: []Extra{{Name: "sharp", Path: "/v/sharp.safetensors"}}})
 	w.show(pageCreate)
 	q.until(t, "they are found", func() bool { return len(l.menu()) == 2 && !l.menu()[0].Disabled })
 	l.menu()[0].Action()
@@ -109,7 +109,8 @@ func TestRestoreLoRAs(t *testing.T) {
 // Pictures of other programs restore the form, and what of them is beyond it is
 // named.
 func TestForeignPictures(t *testing.T) {
-	e := &fakeEngine{extras: Extras{LoRAs: []Extra{{Name: "ink"}}}}
+	e := &fakeEngine{}
+	e.extras.Store(&Extras{LoRAs: []Extra{{Name: "ink"}}})
 	w, q := open(t, e)
 	for _, c := range []struct {
 		file, prompt, sampler, seed, also string

@@ -73,8 +73,8 @@ func newModelsPage(w *Window) *modelsPage {
 // read looks at the models folder.
 func (p *modelsPage) read() {
 	p.reads++
-	read, folder := p.reads, p.win.settings.Models
-	inBackground(p.win.post, func() ([]ModelFile, error) { return p.win.engine.Library(folder), nil }, func(files []ModelFile, _ error) {
+	read, folders := p.reads, p.win.settings.folders()
+	inBackground(p.win.post, func() ([]ModelFile, error) { return p.win.engine.Library(folders), nil }, func(files []ModelFile, _ error) {
 		if read != p.reads {
 			return
 		}
@@ -92,7 +92,7 @@ func (p *modelsPage) read() {
 		if bad > 0 {
 			text = join(text, fmt.Sprintf("%d cannot be used", bad))
 		}
-		p.count.SetText(join(text, folder))
+		p.count.SetText(join(text, folders.Models))
 		p.list.Refresh()
 	})
 }
@@ -124,26 +124,34 @@ func (p *modelsPage) begin(what string, work func(ctx context.Context) (string, 
 		case err != nil:
 			p.notice.fail(err.Error())
 		default:
-			p.notice.tell(filepath.Base(path) + " is in the models folder")
+			p.notice.tell(filepath.Base(path) + " is in " + filepath.Dir(path))
 			p.address.SetText("")
 			p.sum.SetText("")
 		}
 		p.read()
 		p.win.readModels()
+		p.win.readExtras()
 	})
 }
 
 func (p *modelsPage) download() {
-	d := &download{url: p.address.Text, sha256: p.sum.Text, folder: p.win.settings.Models, client: http.DefaultClient,
+	folders := p.win.settings.folders()
+	d := &download{url: p.address.Text, sha256: p.sum.Text, folder: folders.Models, client: http.DefaultClient,
 		report: func(done, total int64) { p.moved.put([2]int64{done, total}) }}
-	p.begin("Connecting …", d.run)
+	p.begin("Connecting …", func(ctx context.Context) (string, error) {
+		path, err := d.run(ctx)
+		if err != nil {
+			return "", err
+		}
+		return settle(path, folders.of(path)), nil
+	})
 }
 
-// add brings a file or folder into the models folder.
+// add brings a file or folder to its like.
 func (p *modelsPage) add(path string) {
-	folder := p.win.settings.Models
+	folders := p.win.settings.folders()
 	p.begin("Adding "+filepath.Base(path)+" …", func(ctx context.Context) (string, error) {
-		return addModel(ctx, path, folder, func(done, total int64) { p.moved.put([2]int64{done, total}) })
+		return addModel(ctx, path, folders.of(path), func(done, total int64) { p.moved.put([2]int64{done, total}) })
 	})
 }
 
@@ -178,8 +186,13 @@ func (p *modelsPage) trash(f ModelFile) {
 	})
 }
 
-// use makes the Create page use a model.
+// use makes the Create page use a model, or a LoRA besides.
 func (p *modelsPage) use(f ModelFile) {
+	if f.LoRA {
+		p.win.create.form.loras.add(f.Name)
+		p.win.show(pageCreate)
+		return
+	}
 	for i, m := range p.win.models {
 		if m.ID == f.ID {
 			p.win.create.form.model.SetSelectedIndex(i)
@@ -231,7 +244,7 @@ func (r *modelRow) set(f ModelFile) {
 	}
 	r.what.Refresh()
 	r.icon.SetResource(theme.NewColoredResource(icon("models"), tint))
-	usable := false
+	usable := f.LoRA
 	for _, m := range r.page.win.models {
 		usable = usable || m.ID == f.ID
 	}

@@ -108,14 +108,15 @@ func ofFamily(f library.Family) Model {
 	return m
 }
 
-// Library lists the built-in model and what is in folder, used or not.
-func (l *Latent) Library(folder string) []ModelFile {
+// Library lists the built-in model and what is in the folders, used or not.
+func (l *Latent) Library(folders Folders) []ModelFile {
 	out := []ModelFile{{ID: pipeline.Builtin, Name: "Postcard (built in)", What: "a model in the program itself, always there"}}
-	for _, i := range library.List(folder) {
+	for _, i := range library.List(folders.Models, folders.LoRAs, folders.Embeddings, folders.VAEs) {
 		f := ModelFile{Path: i.Path, Name: i.Name, What: i.What, Size: i.Size}
 		if i.Kind == library.KindModel {
 			f.ID = i.Path
 		}
+		f.LoRA = i.Kind == library.KindLoRA
 		if i.Err != nil {
 			f.Problem = i.Err.Error()
 		}
@@ -353,7 +354,37 @@ func (l *Latent) Resumable(dir string) bool {
 	return true
 }
 
-// Train fine-tunes a model on a folder of pictures.
+// Stopped lists the trainings that Resumable tells of.
+func (l *Latent) Stopped(f Folders) (out []TrainRequest) {
+	for _, folder := range []string{f.LoRAs, f.Models} {
+		recipes, _ := filepath.Glob(filepath.Join(folder, "*", recipeFile)) // the pattern is a good one
+		for _, path := range recipes {
+			dir := filepath.Dir(path)
+			if !l.Resumable(dir) {
+				continue
+			}
+			c, err := trainer.LoadConfig(path)
+			if err != nil {
+				continue
+			}
+			r := TrainRequest{
+				Base: c.Base, Folder: c.Data.Folder, Output: dir, Resume: true, Resolution: c.Data.Resolution,
+				Steps: c.Denoiser.Steps, Batch: c.Denoiser.Batch, LearningRate: c.Denoiser.LR,
+				Flip: c.Data.Flip, Frugal: c.Denoiser.Checkpointed, SampleEvery: c.Samples.Every,
+			}
+			if c.LoRA != nil {
+				r.Rank, r.Text = c.LoRA.Rank, c.LoRA.TextEncoder
+			}
+			if len(c.Samples.Prompts) > 0 {
+				r.SamplePrompt = c.Samples.Prompts[0]
+			}
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Train fine-tunes a model, or trains a LoRA for it, on a folder of pictures.
 func (l *Latent) Train(ctx context.Context, r TrainRequest, progress func(TrainProgress)) error {
 	if !l.mu.TryLock() {
 		return ErrBusy
@@ -387,17 +418,22 @@ func trainConfig(r TrainRequest) (trainer.Config, error) {
 	if r.Resume {
 		return trainer.LoadConfig(path)
 	}
-	if _, err := os.Stat(filepath.Join(r.Output, "model_index.json")); err == nil {
-		return trainer.Config{}, fmt.Errorf("there is a model called %s already: choose another name", filepath.Base(r.Output))
+	for what, file := range map[string]string{"model": "model_index.json", "LoRA": filepath.Base(r.Output) + ".safetensors"} {
+		if _, err := os.Stat(filepath.Join(r.Output, file)); err == nil {
+			return trainer.Config{}, fmt.Errorf("there is a %s called %s already: choose another name", what, filepath.Base(r.Output))
+		}
 	}
 	c := trainer.Config{
 		Output: r.Output, Base: r.Base, Device: r.Device, Precision: r.Precision,
-		Data: trainer.Data{Folder: r.Folder, Resolution: r.Resolution},
+		Data: trainer.Data{Folder: r.Folder, Resolution: r.Resolution, Flip: r.Flip},
 		Denoiser: trainer.Stage{
 			Steps: r.Steps, Batch: r.Batch, LR: r.LearningRate,
 			Schedule: "cosine", Warmup: min(100, r.Steps/10), CaptionDrop: 0.1, EMA: 0.99,
-			Checkpoint: max(1, min(250, r.Steps/4)),
+			Checkpoint: max(1, min(250, r.Steps/4)), Checkpointed: r.Frugal,
 		},
+	}
+	if r.Rank > 0 {
+		c.LoRA = &trainer.LoRA{Rank: r.Rank, TextEncoder: r.Text}
 	}
 	if r.SamplePrompt != "" {
 		c.Samples = trainer.Samples{Every: r.SampleEvery, Prompts: []string{r.SamplePrompt}}

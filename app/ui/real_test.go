@@ -29,7 +29,7 @@ func TestModels(t *testing.T) {
 		t.Errorf("models %+v, want the built-in one and whole", list)
 	}
 	problems := map[string]bool{}
-	for _, f := range e.Library(dir) {
+	for _, f := range e.Library(Folders{Models: dir}) {
 		problems[f.Name] = f.Problem != ""
 	}
 	want := map[string]bool{"Postcard (built in)": false, "whole": false, "no weights": true, "page": true}
@@ -87,9 +87,27 @@ func TestTrainConfig(t *testing.T) {
 	if !reflect.DeepEqual(again, begun) {
 		t.Errorf("went on with\n%+v, began with\n%+v", again, begun)
 	}
+	want := r
+	want.Compute, want.Steps, want.LearningRate = Compute{}, 40, 2e-4
+	if got := e.Stopped(Folders{Models: filepath.Dir(out), LoRAs: "/nowhere"}); len(got) != 1 || got[0] != want {
+		t.Errorf("stopped trainings %+v, want %+v", got, want)
+	}
 	r.Resume = false
 	write(t, filepath.Join(out, "model_index.json"), "{}")
 	if _, err := trainConfig(r); err == nil || !strings.Contains(err.Error(), "cats already") {
+		t.Errorf("error %v must say that the name is taken", err)
+	}
+
+	r.Output, r.Rank, r.Text, r.Flip, r.Frugal = filepath.Join(filepath.Dir(out), "fur"), 8, true, true, true
+	c, err := trainConfig(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.LoRA == nil || c.LoRA.Rank != 8 || !c.LoRA.TextEncoder || !c.Data.Flip || !c.Denoiser.Checkpointed || c.Result() != filepath.Join(r.Output, "fur.safetensors") {
+		t.Errorf("recipe of a LoRA %+v, %+v", c, c.LoRA)
+	}
+	write(t, c.Result(), "")
+	if _, err := trainConfig(r); err == nil || !strings.Contains(err.Error(), "LoRA called fur already") {
 		t.Errorf("error %v must say that the name is taken", err)
 	}
 }

@@ -108,6 +108,7 @@ func TestRealEngine(t *testing.T) {
 	p.folder.SetText(pictures)
 	p.base.SetSelected("tiny")
 	p.name.SetText("squares")
+	p.kind.SetSelected(trainWhole)
 	p.prompt.SetText("a red square")
 	p.steps.set(12)
 	p.batch.set(2)

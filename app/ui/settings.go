@@ -35,7 +35,7 @@ var (
 )
 
 func (s Settings) compute() Compute { return Compute{s.Device, s.Precision} }
-func (s Settings) folders() Folders { return Folders{s.LoRAs, s.Embeddings, s.VAEs} }
+func (s Settings) folders() Folders { return Folders{s.Models, s.LoRAs, s.Embeddings, s.VAEs} }
 
 // previewEvery is how many steps lie between two previews; 0: there are none.
 func previewEvery(wish string, steps int) int {

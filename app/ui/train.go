@@ -27,8 +27,12 @@ type trainPage struct {
 
 	folder, name, prompt *entry
 	found                *text // what the folder holds
-	base                 *choice
-	steps, batch         *number
+	base, kind           *choice
+	steps, batch, rank   *number
+	text, flip, frugal   *check
+	more                 fyne.CanvasObject // settings that seldom matter
+	unfold               *link
+	stopped              *fyne.Container // trainings that can go on
 	rate                 *editableChoice
 	start, stop          *button
 	notice               *notice
@@ -48,8 +52,8 @@ type trainPage struct {
 	tabs     [2]*button
 	promised *text // how long it will take
 	try      *button
-	running  string // kind of the training under way
-	made     string // the model that was trained last
+	running  string       // kind of the training under way
+	made     TrainRequest // what was trained last
 
 	cancel context.CancelFunc // set while a training runs
 	steady coalesce[trainNews]
@@ -77,7 +81,8 @@ func newTrainPage(w *Window) *trainPage {
 	p.found = caption("Pictures with .txt captions beside them").short()
 	p.name.SetText("my-model")
 	p.name.OnChanged = func(string) { p.offer() }
-	p.base = newChoice(k, modelNames(w.models), func(string) { p.look(); p.promise() })
+	p.base = newChoice(k, modelNames(w.models), func(string) { p.look(); p.chooseKind() })
+	p.kind = newChoice(k, []string{trainLoRA, trainWhole}, func(string) { p.chooseKind() })
 	p.promised = caption("").short()
 	p.promised.align = fyne.TextAlignCenter
 	p.try = newButton(k, "Try it now", icon("create"), p.tryIt)
@@ -92,18 +97,29 @@ func newTrainPage(w *Window) *trainPage {
 	p.steps.changed, p.batch.changed = p.promise, p.promise
 	p.rate = newEditableChoice(k, []string{"1e-5", "2e-5", "5e-5", "1e-4", "2e-4", "5e-4"})
 	p.rate.SetText("1e-4")
+	p.rank = newNumber(k, "Rank", 1, 128, 1, 1024)
+	p.rank.set(16)
+	p.text, p.flip, p.frugal = newCheck(k, "Train the text encoder too"), newCheck(k, "Mirrored pictures too"), newCheck(k, "Less memory, more time")
+	p.more = stack(gap, p.rank.content, labelled("Learning rate", p.rate), stack(0, p.text, p.flip, p.frugal))
+	p.more.Hide()
+	p.unfold = newLink(k, unfoldWord, nil)
+	p.unfold.tapped = func() { p.fold(p.more.Visible()) }
+	p.stopped = stack(tight)
+	p.stopped.Hide()
 	p.start = newButton(k, "Start training", theme.NewColoredResource(theme.MediaPlayIcon(), theme.ColorNameForegroundOnPrimary), p.run).primary()
 	p.stop = newButton(k, "Stop", theme.MediaStopIcon(), p.abort)
 	p.stop.Hide()
 
 	browse := newButton(k, "Choose…", theme.FolderOpenIcon(), func() { w.askFolder(p.folder.SetText) })
 	form := stack(gap,
+		p.stopped,
 		stack(tight, caption("Pictures"), beside(nil, p.folder, browse), beside(nil, p.found, p.album.filter)),
+		columns(labelled("Train", p.kind), labelled("Name", p.name)),
 		labelled("Model to start from", p.base),
-		labelled("Name of the new model", p.name),
 		p.steps.content, p.batch.content,
-		labelled("Learning rate", p.rate),
 		labelled("Prompt of the sample pictures", p.prompt),
+		row(0, p.unfold),
+		p.more,
 	)
 	controls := container.NewBorder(nil, stack(tight, p.notice, p.promised, fixedSize(0, 42, container.NewStack(p.start, p.stop))), nil, nil, scrolled(form))
 
@@ -140,6 +156,89 @@ func newTrainPage(w *Window) *trainPage {
 	return p
 }
 
+// What is trained.
+const trainLoRA, trainWhole = "A LoRA", "The whole model"
+
+const unfoldWord, foldWord = "More settings", "Fewer settings"
+
+// fold shows or hides what seldom matters.
+func (p *trainPage) fold(away bool) {
+	show(p.more, !away)
+	word := unfoldWord
+	if !away {
+		word = foldWord
+	}
+	p.unfold.SetText(word)
+	p.win.keys.shown()
+}
+
+func (p *trainPage) lora() bool { return p.kind.Selected == trainLoRA }
+
+// chooseKind offers the settings of what is to be trained, with a learning rate
+// that suits it. Whole models that know the world forget it at a larger one.
+func (p *trainPage) chooseKind() {
+	show(p.rank.content, p.lora())
+	show(p.text, p.lora())
+	rate := "1e-4"
+	if !p.lora() && p.win.models[max(p.base.SelectedIndex(), 0)].Size > 256 {
+		rate = "1e-5"
+	}
+	p.rate.SetText(rate)
+	p.promise()
+	p.offer()
+}
+
+// findStopped looks for trainings that can go on, and offers them.
+func (p *trainPage) findStopped() {
+	folders := p.win.settings.folders()
+	inBackground(p.win.post, func() ([]TrainRequest, error) { return p.win.engine.Stopped(folders), nil }, func(list []TrainRequest, _ error) {
+		p.stopped.RemoveAll()
+		for _, r := range list[:min(len(list), mostStopped)] {
+			what := "Model "
+			if r.Rank > 0 {
+				what = "LoRA "
+			}
+			said := newText(what+filepath.Base(r.Output)+" was stopped", theme.ColorNameForeground, theme.SizeNameCaptionText).short()
+			box := newPanel(colorStage, tight+2, beside(nil, middle(said), newLink(&p.win.keys, "Continue", func() { p.resume(r) })))
+			box.radius = radiusSmall
+			p.stopped.Add(box)
+		}
+		show(p.stopped, len(list) > 0 && p.cancel == nil)
+		p.offer()
+		p.win.keys.shown()
+	})
+}
+
+// mostStopped is how many trainings are offered to go on.
+const mostStopped = 3
+
+// resume goes on with a training that was stopped.
+func (p *trainPage) resume(r TrainRequest) {
+	if p.cancel != nil {
+		return
+	}
+	p.kind.SetSelected(trainWhole)
+	if r.Rank > 0 {
+		p.kind.SetSelected(trainLoRA)
+		p.rank.set(float64(r.Rank))
+	}
+	for i, m := range p.win.models {
+		if m.ID == r.Base {
+			p.base.SetSelectedIndex(i)
+		}
+	}
+	p.folder.SetText(r.Folder)
+	p.name.SetText(filepath.Base(r.Output))
+	p.steps.set(float64(r.Steps))
+	p.batch.set(float64(r.Batch))
+	p.rate.SetText(strconv.FormatFloat(r.LearningRate, 'g', -1, 64))
+	p.prompt.SetText(r.SamplePrompt)
+	p.text.SetChecked(r.Text)
+	p.flip.SetChecked(r.Flip)
+	p.frugal.SetChecked(r.Frugal)
+	p.run()
+}
+
 // tab shows the pictures (0) or the progress (1).
 func (p *trainPage) tab(i int) {
 	p.shownTab = i
@@ -172,25 +271,32 @@ func (p *trainPage) promise() {
 	p.promised.SetText("")
 	steps, ok := p.steps.read()
 	batch, ok2 := p.batch.read()
-	each := p.win.measures.perSample(p.kind())
+	each := p.win.measures.perSample(p.measured())
 	if ok && ok2 && each > 0 {
 		p.promised.SetText(sentenceStart(about(time.Duration(min(each*steps*batch, 1e8)*float64(time.Second)), 0)))
 	}
 }
 
-// kind is what a training sample's time depends on.
-func (p *trainPage) kind() string {
+// measured is what a training sample's time depends on.
+func (p *trainPage) measured() string {
 	c := p.win.settings.compute()
 	m := p.win.models[max(p.base.SelectedIndex(), 0)]
-	return fmt.Sprintf("train|%s|%s|%s|%d", m.ID, c.Device, c.Precision, m.Size)
+	return fmt.Sprintf("train|%s|%s|%s|%d|%s|%v", m.ID, c.Device, c.Precision, m.Size, p.kind.Selected, p.frugal.Checked)
 }
 
-// tryIt opens the Create page with the model that was just trained.
+// tryIt opens the Create page with the model, or the LoRA, that was just trained.
 func (p *trainPage) tryIt() {
-	f := p.win.create.form
+	f, name := p.win.create.form, filepath.Base(p.made.Output)
+	model := p.made.Output
+	if p.made.Rank > 0 {
+		model = p.made.Base
+	}
 	for i, m := range p.win.models {
-		if m.ID == p.made {
+		if m.ID == model {
 			f.model.SetSelectedIndex(i)
+			if p.made.Rank > 0 {
+				f.loras.add(name)
+			}
 			if s := strings.TrimSpace(p.prompt.Text); s != "" {
 				f.prompt.SetText(s)
 			}
@@ -198,7 +304,7 @@ func (p *trainPage) tryIt() {
 			return
 		}
 	}
-	p.notice.fail("the model " + filepath.Base(p.made) + " is not in the models folder any more")
+	p.notice.fail("the model " + filepath.Base(model) + " is not in the models folder any more")
 }
 
 // look shows what the chosen folder holds.
@@ -232,7 +338,11 @@ func (p *trainPage) say(s string, c fyne.ThemeColorName) {
 }
 
 func (p *trainPage) output() string {
-	return filepath.Join(p.win.settings.Models, strings.TrimSpace(p.name.Text))
+	folder := p.win.settings.Models
+	if p.lora() {
+		folder = p.win.settings.LoRAs
+	}
+	return filepath.Join(folder, strings.TrimSpace(p.name.Text))
 }
 
 // offer lets the button say whether it begins or goes on.
@@ -281,6 +391,14 @@ func (p *trainPage) request() (TrainRequest, error) {
 	if r.LearningRate, err = strconv.ParseFloat(strings.TrimSpace(p.rate.Text), 64); err != nil || !(r.LearningRate > 0 && r.LearningRate <= 1) {
 		return r, fmt.Errorf("learning rate %q: a number such as 1e-4 is needed", p.rate.Text)
 	}
+	if p.lora() {
+		rank, ok := p.rank.read()
+		if r.Rank = int(rank); !ok || float64(r.Rank) != rank {
+			return r, fmt.Errorf("rank %q: a whole number from 1 to %g is needed", p.rank.field.Text, p.rank.most)
+		}
+		r.Text = p.text.Checked
+	}
+	r.Flip, r.Frugal = p.flip.Checked, p.frugal.Checked
 	// Each sample costs as much as some tens of steps.
 	r.SampleEvery = min(max(r.Steps/10, 20), r.Steps)
 	r.Resume = p.win.engine.Resumable(r.Output)
@@ -299,7 +417,8 @@ func (p *trainPage) run() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
-	p.running = p.kind()
+	p.running = p.measured()
+	p.stopped.Hide()
 	p.start.Hide()
 	p.stop.Show()
 	p.try.Hide()
@@ -388,12 +507,18 @@ func (p *trainPage) finished(r TrainRequest, err error) {
 		p.status.SetText("")
 		p.notice.fail(err.Error())
 	default:
-		p.status.SetText("Done: " + filepath.Base(r.Output) + " is among the models")
-		p.made = r.Output
+		where := " is among the models"
+		if r.Rank > 0 {
+			where = " is among the LoRAs"
+		}
+		p.status.SetText("Done: " + filepath.Base(r.Output) + where)
+		p.made = r
 		p.try.Show()
 		p.win.readModels()
+		p.win.readExtras()
 	}
 	p.offer()
+	p.findStopped()
 }
 
 // showSample shows a sample picture in full, over the window.

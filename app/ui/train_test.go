@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fyne.io/fyne/v2/test"
 )
 
 // album makes a folder of n would-be pictures with captions.
@@ -117,6 +119,67 @@ func TestQuitWhileTraining(t *testing.T) {
 	}
 	w.train.abort()
 	q.until(t, "it has stopped", func() bool { return w.train.cancel == nil })
+}
+
+func TestTrainKinds(t *testing.T) {
+	e := &fakeEngine{}
+	w, q := open(t, e)
+	p := w.train
+	if p.more.Visible() {
+		t.Error("what seldom matters is folded away")
+	}
+	test.Tap(p.unfold)
+	if !p.more.Visible() || !p.rank.content.Visible() || p.unfold.Text != foldWord {
+		t.Error("it must unfold")
+	}
+	p.folder.SetText(album(t, 1))
+	p.name.SetText("fur")
+	p.steps.set(3)
+	p.rank.set(8)
+	p.text.SetChecked(true)
+	p.flip.SetChecked(true)
+	p.run()
+	q.until(t, "it is done", func() bool { return p.cancel == nil })
+	r := e.trained.Load()
+	if r.Rank != 8 || !r.Text || !r.Flip || r.Frugal || r.Output != filepath.Join(w.settings.LoRAs, "fur") || r.LearningRate != 1e-4 {
+		t.Errorf("request %+v", r)
+	}
+	p.kind.SetSelected(trainWhole)
+	p.base.SetSelected("Large sky")
+	if p.rank.content.Visible() || p.text.Visible() || p.rate.Text != "1e-5" {
+		t.Errorf("a whole model: rank shown %v, rate %s", p.rank.content.Visible(), p.rate.Text)
+	}
+	p.run()
+	q.until(t, "it is done", func() bool { return p.cancel == nil })
+	if r := e.trained.Load(); r.Rank != 0 || r.Text || r.Output != filepath.Join(w.settings.Models, "fur") || r.Base != "large-sky" {
+		t.Errorf("request %+v", r)
+	}
+}
+
+// Trainings that were stopped are found, and one press goes on with one.
+func TestStoppedTrainings(t *testing.T) {
+	e := &fakeEngine{resumable: true}
+	w, q := open(t, e)
+	folder := album(t, 2)
+	stopped := []TrainRequest{{Base: "large-sky", Folder: folder, Output: filepath.Join(w.settings.LoRAs, "ink"), Resume: true, Steps: 7, Batch: 2, LearningRate: 2e-4, Rank: 4, SamplePrompt: "ink", Flip: true}}
+	e.stopped.Store(&stopped)
+	p := w.train
+	w.show(pageTrain)
+	q.until(t, "it is offered", func() bool { return p.stopped.Visible() })
+	var again *link
+	for _, o := range test.LaidOutObjects(p.stopped) {
+		if l, ok := o.(*link); ok {
+			again = l
+		}
+	}
+	test.Tap(again)
+	q.until(t, "it goes on", func() bool { return e.trained.Load() != nil })
+	r := e.trained.Load()
+	if r.Folder != folder || r.Output != stopped[0].Output || !r.Resume || r.Steps != 7 || r.Batch != 2 || r.Rank != 4 || r.LearningRate != 2e-4 || r.Base != "large-sky" || !r.Flip || r.SamplePrompt != "ink" {
+		t.Errorf("request %+v", r)
+	}
+	e.stopped.Store(nil)
+	q.until(t, "it is done, and offered no more", func() bool { return p.cancel == nil && !p.stopped.Visible() })
 }
 
 func TestChart(t *testing.T) {

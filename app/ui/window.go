@@ -193,7 +193,7 @@ func (w *Window) show(page int) {
 	case pageGallery:
 		w.Canvas().Focus(w.gallery.search)
 	case pageTrain:
-		w.train.offer()
+		w.train.findStopped()
 	case pageModels:
 		w.library.read()
 	}
