@@ -244,6 +244,7 @@ func (d *desk) form() (f struct {
 	Steps  int
 	Locked bool
 	Model  string
+	LoRA   []struct{ Name string }
 }) {
 	data, err := os.ReadFile(d.path("state", "latent", "form.toml"))
 	if err == nil {

@@ -112,20 +112,20 @@ func TestPath(t *testing.T) {
 	d.click(385, 332)
 	d.replace("1")
 	d.click(258, 659)
-	d.until("the model is trained", 6*time.Minute, func() bool {
-		_, err := os.Stat(d.path("data", "latent", "models", "my-model", "model_index.json"))
+	d.until("the LoRA is trained", 6*time.Minute, func() bool {
+		_, err := os.Stat(d.path("data", "latent", "loras", "my-model", "my-model.safetensors"))
 		return err == nil
 	})
 	time.Sleep(3 * time.Second)
 	d.click(1030, 180) // Try it now
 	time.Sleep(2 * time.Second)
-	if f := d.form(); f.Model != "my-model" {
+	if f := d.form(); len(f.LoRA) != 1 || f.LoRA[0].Name != "my-model" {
 		d.shot()
 		t.Fatalf("Try it now leaves the form at %+v", f)
 	}
 	d.steps(3)
 	d.key("ctrl+Return")
-	d.until("the new model has painted", 3*time.Minute, func() bool {
+	d.until("it has painted with the LoRA", 3*time.Minute, func() bool {
 		if len(d.pictures()) != 3 {
 			return false
 		}
@@ -134,7 +134,7 @@ func TestPath(t *testing.T) {
 			return false
 		}
 		r, err := gallery.Read(list[0].Path)
-		return err == nil && r.Model == "my-model"
+		return err == nil && strings.Contains(r.Prompt, "<lora:my-model:1>") && len(r.LoraHashes) == 1
 	})
 
 	// Queue, form and settings come back as they were left.

@@ -92,10 +92,9 @@ func newForm(k *keys, e Engine, models []Model, styles *link) *form {
 	f.nextExample()
 
 	f.content = stack(gap,
-		labelled("Model", f.model),
+		stack(tight, beside(caption("Model"), container.NewStack(), f.loras.more), f.model, f.loras.rows),
 		stack(tight, beside(caption("Prompt"), f.lengths[0].count, row(gap, idea, styles)), f.prompt, f.lengths[0].chunks),
 		stack(tight, beside(caption("Negative prompt"), f.lengths[1].count, nil), f.negative, f.lengths[1].chunks),
-		f.loras.content,
 		beside(fixedSize(numberLabel, 0, middle(caption("Size"))), f.size, nil),
 		f.steps.content, f.guidance.content,
 		beside(fixedSize(numberLabel, 0, middle(caption("Seed"))), f.seed, row(tight, dice, f.lock)),

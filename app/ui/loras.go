@@ -7,13 +7,12 @@ import (
 	"slices"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/theme"
 )
 
 // loraList is the LoRAs that a picture is painted with, each with its strength.
 type loraList struct {
-	content fyne.CanvasObject
+	more    *link // opens the menu of those that can be added
 	rows    *fyne.Container
 	items   []*loraRow
 	keys    *keys
@@ -34,8 +33,7 @@ const mostLoRA = 2
 func newLoRAList(k *keys, changed func()) *loraList {
 	l := &loraList{keys: k, rows: stack(tight), changed: changed}
 	l.rows.Hide()
-	add := newMenuLink(k, "Add LoRA", l.menu)
-	l.content = stack(tight, beside(caption("LoRAs"), container.NewStack(), add), l.rows)
+	l.more = newMenuLink(k, "Add LoRA", l.menu)
 	return l
 }
 
@@ -90,7 +88,7 @@ func (l *loraList) set(list []LoRA) {
 		l.rows.Add(l.items[len(l.items)-1].content)
 	}
 	show(l.rows, len(list) > 0)
-	l.content.Refresh()
+	l.rows.Refresh()
 	l.keys.shown()
 }
 

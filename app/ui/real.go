@@ -35,6 +35,8 @@ type Latent struct {
 	engine  *pipeline.Engine
 	compute Compute // of engine
 
+	stateEvery time.Duration // how much work a crash may cost
+
 	words     sync.Mutex
 	tokenizer *textencoder.Tokenizer // of the model tokenized
 	tokenized string
@@ -42,7 +44,7 @@ type Latent struct {
 
 // NewEngine returns the engine of the product. It opens no device yet, so that
 // the window is up at once.
-func NewEngine() *Latent { return &Latent{} }
+func NewEngine() *Latent { return &Latent{stateEvery: 5 * time.Second} }
 
 // Close frees the device when the work under way has ended.
 func (l *Latent) Close() {
@@ -271,7 +273,7 @@ func (l *Latent) Generate(ctx context.Context, r Request, progress func(Progress
 	saved := time.Now()
 	made, err := engine.Generate(ctx, r.Model, req, func(p pipeline.Progress) {
 		progress(Progress{Step: p.Step, Steps: p.Steps, Preview: p.Preview})
-		if r.State != "" && p.State != nil && time.Since(saved) > stateEvery {
+		if r.State != "" && p.State != nil && time.Since(saved) > l.stateEvery {
 			saved = time.Now()
 			if s := p.State(); s != nil {
 				// A half-made picture that is not kept begins anew, and no more.
@@ -293,9 +295,6 @@ func (l *Latent) Generate(ctx context.Context, r Request, progress func(Progress
 	}
 	return out, nil
 }
-
-// stateEvery is how much work a crash may cost.
-const stateEvery = 5 * time.Second
 
 // painting is the pipeline's request, with the files that it names.
 func painting(r Request) (pipeline.Request, error) {
