@@ -343,14 +343,12 @@ func (l *Latent) Features() Features {
 // the settings that it began with, here or by latent train --resume.
 const recipeFile = "recipe.toml"
 
-// Resumable tells whether dir holds a training that was stopped.
+// Resumable tells whether dir holds a training that was stopped, and not before it
+// had done anything.
 func (l *Latent) Resumable(dir string) bool {
-	for _, name := range []string{trainer.State, recipeFile} {
-		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
-			return false
-		}
-	}
-	return true
+	_, err := os.Stat(filepath.Join(dir, recipeFile))
+	state, _ := os.ReadDir(filepath.Join(dir, trainer.State))
+	return err == nil && len(state) > 0
 }
 
 // Stopped lists the trainings that Resumable tells of.
@@ -422,6 +420,7 @@ func trainConfig(r TrainRequest) (trainer.Config, error) {
 			return trainer.Config{}, fmt.Errorf("there is a %s called %s already: choose another name", what, filepath.Base(r.Output))
 		}
 	}
+	os.Remove(filepath.Join(r.Output, trainer.State)) // of a training that had not done anything; others stay
 	c := trainer.Config{
 		Output: r.Output, Base: r.Base, Device: r.Device, Precision: r.Precision,
 		Data: trainer.Data{Folder: r.Folder, Resolution: r.Resolution, Flip: r.Flip},

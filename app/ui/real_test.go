@@ -76,6 +76,16 @@ func TestTrainConfig(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(out, trainer.State), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	if e.Resumable(out) {
+		t.Error("it had not done anything")
+	}
+	if again, err := trainConfig(r); err != nil || !reflect.DeepEqual(again, begun) {
+		t.Errorf("begun again: %+v, %v", again, err)
+	}
+	if err := os.MkdirAll(filepath.Join(out, trainer.State), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(out, trainer.State, "denoiser.safetensors"), "")
 	if !e.Resumable(out) {
 		t.Error("a stopped training must be resumable")
 	}
