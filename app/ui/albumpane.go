@@ -61,7 +61,7 @@ func newAlbumPane(w *Window, changed func()) *albumPane {
 	p.caption.SetPlaceHolder("Say what the picture shows; it is saved as you type")
 	p.caption.OnChanged = func(string) { p.typed() }
 	p.editor = container.New(&insets{top: gap}, fixedSize(0, 150, newPanel(colorStage, gap,
-		beside(fixedSize(128, 0, p.view), container.NewBorder(stack(2, p.name, p.note), nil, nil, nil, container.New(&insets{top: tight}, p.caption)), nil))))
+		beside(fixedSize(128, 0, p.view), container.New(&insets{left: tight}, container.NewBorder(stack(2, p.name, p.note), nil, nil, nil, container.New(&insets{top: tight}, p.caption))), nil))))
 	p.editor.Hide()
 	p.content = container.NewBorder(nil, p.editor, nil, nil, p.grid)
 	return p

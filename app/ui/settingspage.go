@@ -56,7 +56,7 @@ func newSettingsPage(w *Window) *settingsPage {
 		title := newText(name, theme.ColorNameForeground, theme.SizeNameText)
 		return container.New(settingLayout{}, stack(2, title, caption(why)), control)
 	}
-	p.content = newPanel(colorPanel, 28, container.NewVScroll(container.New(narrow{}, stack(20,
+	p.content = newPanel(colorPanel, 28, scrolled(container.New(narrow{}, stack(20,
 		heading("Settings"),
 		p.notice,
 		field("Appearance", "Colours of the window", pick(themes, []string{"Dark", "Light", "As the desktop"}, &s.Theme, w.applyTheme)),

@@ -469,8 +469,11 @@ func (p *trainPage) progress(n trainNews) {
 			p.win.measures.sample(p.running, 1/n.Rate)
 		}
 	}
-	if l := strings.TrimSuffix(left(n.Left), " left"); l != "" {
-		p.eta.SetText(l)
+	switch {
+	case n.Left >= time.Second:
+		p.eta.SetText(span(n.Left))
+	case n.Left > 0:
+		p.eta.SetText("< 1 s") // as much as its box has room for
 	}
 	switch {
 	case n.saved > 0:
