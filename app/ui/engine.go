@@ -29,6 +29,9 @@ type Engine interface {
 	// Generate paints one picture.
 	Generate(ctx context.Context, r Request, progress func(Progress)) (Picture, error)
 	Train(ctx context.Context, r TrainRequest, progress func(TrainProgress)) error
+	// Export writes what a training that was stopped has reached, so that it can be
+	// tried: a model's folder, or a LoRA's file.
+	Export(ctx context.Context, r TrainRequest) (path string, err error)
 }
 
 // Features say which wishes of a Request an engine heeds. The window offers no

@@ -151,6 +151,10 @@ func (e *fakeEngine) Train(ctx context.Context, r TrainRequest, progress func(Tr
 	return nil
 }
 
+func (e *fakeEngine) Export(_ context.Context, r TrainRequest) (string, error) {
+	return r.Output + " so far", e.err
+}
+
 // paint draws a disc over hills; noise is how much of it is still unclear.
 func paint(prompt string, seed int64, w, h int, noise float64) *image.NRGBA {
 	r := rand.New(rand.NewPCG(uint64(seed), 7))

@@ -408,6 +408,30 @@ func (l *Latent) Train(ctx context.Context, r TrainRequest, progress func(TrainP
 	})
 }
 
+// Export writes beside the training's own result, which is still to come.
+func (l *Latent) Export(ctx context.Context, r TrainRequest) (path string, err error) {
+	if !l.mu.TryLock() {
+		return "", ErrBusy
+	}
+	defer l.mu.Unlock()
+	config, err := trainer.LoadConfig(filepath.Join(r.Output, recipeFile))
+	if err != nil {
+		return "", err
+	}
+	engine, err := l.start(r.Compute)
+	if err != nil {
+		return "", err
+	}
+	path = r.Output + soFar
+	if config.LoRA != nil {
+		path = filepath.Join(r.Output, filepath.Base(r.Output)+soFar+".safetensors")
+	}
+	return path, engine.Do(ctx, func(dev *gpu.Device) error { return trainer.Export(dev, config, path) })
+}
+
+// soFar ends the names of what Export writes.
+const soFar = " so far"
+
 // trainConfig returns the recipe of a request: the one in the output folder if
 // the training goes on, else a new one, which it puts there.
 func trainConfig(r TrainRequest) (trainer.Config, error) {

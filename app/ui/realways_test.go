@@ -210,6 +210,34 @@ func TestRealWays(t *testing.T) {
 	}
 	in.remove()
 
+	// A LoRA's training that was stopped can be tried, and goes on.
+	tr := w.train
+	tr.folder.SetText(squares(t))
+	tr.base.SetSelected("tiny")
+	tr.name.SetText("half")
+	tr.steps.set(5000)
+	tr.batch.set(1)
+	tr.run()
+	q.until(t, "it trains", func() bool { return len(tr.chart.curve.raw) > 2 || tr.cancel == nil })
+	tr.abort()
+	q.until(t, "it has stopped", func() bool { return tr.cancel == nil })
+	if !tr.try.Visible() {
+		t.Fatal("it must offer to be tried: ", tr.notice.message.Text)
+	}
+	tr.tryIt()
+	q.until(t, "it is written", func() bool { return len(f.loras.items) == 1 || tr.notice.Visible() })
+	if tr.notice.Visible() || f.loras.items[0].lora.Name != "half so far" || f.chosen().Name != "tiny" {
+		t.Fatalf("notice %q, LoRAs %v, model %s", tr.notice.message.Text, f.loras.list(), f.chosen().Name)
+	}
+	f.prompt.SetText("a red square")
+	if bytes.Equal(plain, pixels(p.start)) {
+		t.Error("what was learned changes nothing")
+	}
+	if !engine.Resumable(filepath.Join(w.settings.LoRAs, "half")) {
+		t.Error("the training cannot go on any more")
+	}
+	f.loras.set(nil)
+
 	// A picture that the program's end interrupts goes on, and comes out the same.
 	f.steps.set(200)
 	whole := pixels(p.start)

@@ -54,6 +54,7 @@ type trainPage struct {
 	try      *button
 	running  string       // kind of the training under way
 	made     TrainRequest // what was trained last
+	half     bool         // it was stopped before its end
 
 	cancel context.CancelFunc // set while a training runs
 	steady coalesce[trainNews]
@@ -284,17 +285,45 @@ func (p *trainPage) measured() string {
 	return fmt.Sprintf("train|%s|%s|%s|%d|%s|%v", m.ID, c.Device, c.Precision, m.Size, p.kind.Selected, p.frugal.Checked)
 }
 
-// tryIt opens the Create page with the model, or the LoRA, that was just trained.
+// tryIt opens the Create page with what was just trained. Of a training that was
+// stopped, what it has reached is written first.
 func (p *trainPage) tryIt() {
-	f, name := p.win.create.form, filepath.Base(p.made.Output)
-	model := p.made.Output
-	if p.made.Rank > 0 {
-		model = p.made.Base
+	r := p.made
+	if !p.half {
+		p.open(r, r.Output)
+		return
+	}
+	p.try.Hide()
+	p.status.SetText("Writing what was learned up to now …")
+	r.Compute = p.win.settings.compute()
+	inBackground(p.win.post, func() (string, error) { return p.win.engine.Export(context.Background(), r) }, func(path string, err error) {
+		p.try.Show()
+		p.status.SetText("Stopped")
+		p.win.jobs.free()
+		if err != nil {
+			p.notice.fail(err.Error())
+			return
+		}
+		if r.Rank > 0 {
+			p.win.readExtras()
+			p.open(r, path)
+			return
+		}
+		p.win.readModelsThen(func() { p.open(r, path) })
+	})
+}
+
+// open brings up the Create page with a model, or a LoRA, at path.
+func (p *trainPage) open(r TrainRequest, path string) {
+	f, name := p.win.create.form, strings.TrimSuffix(filepath.Base(path), ".safetensors")
+	model := path
+	if r.Rank > 0 {
+		model = r.Base
 	}
 	for i, m := range p.win.models {
 		if m.ID == model {
 			f.model.SetSelectedIndex(i)
-			if p.made.Rank > 0 {
+			if r.Rank > 0 {
 				f.loras.add(name)
 			}
 			if s := strings.TrimSpace(p.prompt.Text); s != "" {
@@ -506,6 +535,8 @@ func (p *trainPage) finished(r TrainRequest, err error) {
 	switch {
 	case errors.Is(err, context.Canceled):
 		p.status.SetText("Stopped")
+		p.made, p.half = r, true
+		show(p.try, p.win.engine.Resumable(r.Output))
 	case err != nil:
 		p.status.SetText("")
 		p.notice.fail(err.Error())
@@ -515,7 +546,7 @@ func (p *trainPage) finished(r TrainRequest, err error) {
 			where = " is among the LoRAs"
 		}
 		p.status.SetText("Done: " + filepath.Base(r.Output) + where)
-		p.made = r
+		p.made, p.half = r, false
 		p.try.Show()
 		p.win.readModels()
 		p.win.readExtras()

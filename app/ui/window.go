@@ -378,7 +378,9 @@ func (w *Window) enlarge(img image.Image) {
 }
 
 // readModels looks again for models, as after a training.
-func (w *Window) readModels() {
+func (w *Window) readModels() { w.readModelsThen(func() {}) }
+
+func (w *Window) readModelsThen(done func()) {
 	folder := w.settings.Models
 	inBackground(w.post, func() ([]Model, error) { return w.engine.Models(folder), nil }, func(models []Model, _ error) {
 		w.models = models
@@ -387,6 +389,7 @@ func (w *Window) readModels() {
 		if w.train.base.SelectedIndex() < 0 {
 			w.train.base.SetSelectedIndex(0)
 		}
+		done()
 	})
 }
 
