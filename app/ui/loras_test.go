@@ -53,7 +53,7 @@ func TestLoRAs(t *testing.T) {
 	w.jobs.pause(true)
 	w.create.start()
 	w.leave()
-	w, q = openIn(t, e, dir)
+	w, _ = openIn(t, e, dir)
 	if got := w.create.form.loras.list(); !reflect.DeepEqual(got, want) {
 		t.Errorf("after a restart %v, want %v", got, want)
 	}
