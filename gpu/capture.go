@@ -27,10 +27,16 @@ type Graph struct {
 	pool map[int][]Buffer // the memory of all that lived in between
 }
 
-// Capture records f, which must do the same operations at every call, read nothing
-// back and make no gradients. It runs f twice: once for its memory, which the
-// graph then keeps for itself, and once to record it. A device that cannot record
-// gives an error.
+// Captures tells whether the device can record what it does.
+func (d *Device) Captures() bool {
+	_, ok := d.b.(Capturer)
+	return ok
+}
+
+// Capture computes f and records it: f must do the same operations at every call,
+// read nothing back and make no gradients. It is called twice: once to compute
+// Outputs, which finds the memory that the graph then keeps for itself, and once
+// to be recorded. A device that cannot record gives an error.
 func (d *Device) Capture(f func() []*Tensor) (g *Graph, err error) {
 	c, ok := d.b.(Capturer)
 	if !ok {
@@ -38,27 +44,44 @@ func (d *Device) Capture(f func() []*Tensor) (g *Graph, err error) {
 	}
 	check(d.tape == nil, "capture", "gradients are recorded")
 	g = &Graph{d: d, pool: map[int][]Buffer{}}
+	var first []*Tensor
 	saved, scopes := d.pool, d.scopes
-	d.pool, d.scopes = g.pool, nil
+	d.pool, d.lent, d.scopes = g.pool, saved, nil
 	defer func() {
-		if err != nil {
-			d.Trim() // of the graph's pool
-		}
-		d.pool, d.scopes = saved, scopes
-	}()
-	defer Catch(&err)
-	for _, t := range d.Scope(f) {
-		t.Free()
-	}
-	d.recording = true
-	defer func() { d.recording = false }()
-	g.rec, err = c.Capture(func() { g.Outputs = d.Scope(f) })
-	if err != nil {
-		for _, t := range g.Outputs {
+		d.recording = false
+		for _, t := range first {
 			t.Free()
 		}
+		d.pool, d.lent, d.scopes = saved, nil, scopes
+		if err != nil {
+			for _, t := range g.Outputs {
+				t.Free()
+			}
+			g.give()
+		}
+	}()
+	defer Catch(&err)
+	first = d.Scope(f)
+	for _, t := range first { // room for Outputs beside them
+		size := t.s.buf.Size()
+		d.pool[size] = append(d.pool[size], d.fresh(size))
 	}
-	return g, err
+	d.recording, d.lent = true, nil
+	if g.rec, err = c.Capture(func() { g.Outputs = d.Scope(f) }); err != nil {
+		return g, err
+	}
+	for i, t := range g.Outputs {
+		t.CopyFrom(first[i])
+	}
+	return g, nil
+}
+
+// give gives the graph's free memory to the device.
+func (g *Graph) give() {
+	for size, free := range g.pool {
+		g.d.pool[size] = append(g.d.pool[size], free...)
+	}
+	g.pool = nil
 }
 
 // Replay computes Outputs anew.
@@ -79,8 +102,6 @@ func (g *Graph) Free() {
 		t.Free()
 	}
 	d.pool = saved
-	for size, free := range g.pool {
-		d.pool[size] = append(d.pool[size], free...)
-	}
-	g.pool, g.Outputs = nil, nil
+	g.give()
+	g.Outputs = nil
 }

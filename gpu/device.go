@@ -66,7 +66,10 @@ type Device struct {
 	pool   map[int][]Buffer // free buffers by size
 	mem    MemoryStats
 
-	recording bool // under Capture: no new memory can be had
+	// Under Capture: what it may take of the free buffers outside, and that no
+	// new memory can be had.
+	lent      map[int][]Buffer
+	recording bool
 }
 
 // MemoryStats counts bytes: held by tensors, held in all, and the most that
@@ -84,13 +87,15 @@ func (d *Device) ResetPeak() { d.mem.Peak = d.mem.InUse }
 
 // Trim gives cached memory that no tensor uses back to the system.
 func (d *Device) Trim() {
-	for size, free := range d.pool {
-		for _, b := range free {
-			d.b.Free(b)
-			d.mem.Reserved -= size
+	for _, pool := range []map[int][]Buffer{d.pool, d.lent} {
+		for size, free := range pool {
+			for _, b := range free {
+				d.b.Free(b)
+				d.mem.Reserved -= size
+			}
 		}
+		clear(pool)
 	}
-	clear(d.pool)
 }
 
 // Close releases the device; its tensors must not be used afterwards.
@@ -123,20 +128,9 @@ func roundUp(n int) int {
 
 func (d *Device) alloc(bytes int) *storage {
 	size := roundUp(max(bytes, 1))
-	var buf Buffer
-	if free := d.pool[size]; len(free) > 0 {
-		buf = free[len(free)-1]
-		d.pool[size] = free[:len(free)-1]
-	} else {
-		var err error
-		if buf, err = d.b.Alloc(size); err != nil && !d.recording {
-			d.Trim()
-			buf, err = d.b.Alloc(size)
-		}
-		if err != nil {
-			fail("memory", "cannot get %d MiB on %s (%d MiB in use): %w", size>>20, d.Info().Name, d.mem.InUse>>20, err)
-		}
-		d.mem.Reserved += size
+	buf := take(d.pool, size)
+	if buf == nil {
+		buf = d.fresh(size)
 	}
 	d.mem.InUse += size
 	d.mem.Peak = max(d.mem.Peak, d.mem.InUse)
@@ -146,6 +140,33 @@ func (d *Device) alloc(bytes int) *storage {
 		s.scope.owned = append(s.scope.owned, s)
 	}
 	return s
+}
+
+// fresh gets a buffer that is not of the pool.
+func (d *Device) fresh(size int) Buffer {
+	if buf := take(d.lent, size); buf != nil {
+		return buf
+	}
+	buf, err := d.b.Alloc(size)
+	if err != nil && !d.recording {
+		d.Trim()
+		buf, err = d.b.Alloc(size)
+	}
+	if err != nil {
+		fail("memory", "cannot get %d MiB on %s (%d MiB in use): %w", size>>20, d.Info().Name, d.mem.InUse>>20, err)
+	}
+	d.mem.Reserved += size
+	return buf
+}
+
+// take takes a free buffer out of a pool; nil if there is none of that size.
+func take(pool map[int][]Buffer, size int) Buffer {
+	free := pool[size]
+	if len(free) == 0 {
+		return nil
+	}
+	pool[size] = free[:len(free)-1]
+	return free[len(free)-1]
 }
 
 func (d *Device) free(s *storage) {

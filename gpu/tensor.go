@@ -32,6 +32,11 @@ func (d *Device) Empty(dtype DType, shape ...int) *Tensor {
 
 // Full makes a tensor with every element v.
 func (d *Device) Full(v float32, dtype DType, shape ...int) *Tensor {
+	if dtype == Int32 && v == 0 {
+		t := d.Full(0, Float32, shape...) // of the same bytes
+		t.dtype = Int32
+		return t
+	}
 	t := d.Empty(dtype, shape...)
 	d.b.Fill(t, v)
 	return t

@@ -69,16 +69,24 @@ func (e *AddEmbedding) forward(cfg Config, cond *gpu.Tensor, added *Added) *gpu.
 		return e.TextPool.Forward(cond)
 	}
 	check(added.Pooled != nil, "the model wants Added.Pooled and Added.TimeIDs")
-	n := added.Pooled.Dim(0)
-	check(len(added.TimeIDs) == n, "%d rows of Added.TimeIDs for %d pooled vectors", len(added.TimeIDs), n)
+	code := added.SizeCode
+	if code == nil {
+		check(len(added.TimeIDs) == added.Pooled.Dim(0), "%d rows of Added.TimeIDs for %d pooled vectors", len(added.TimeIDs), added.Pooled.Dim(0))
+		code = cfg.SizeCode(added.Pooled.Device(), added.Pooled.DType(), added.TimeIDs)
+	}
+	return e.TextTime.Forward(gpu.Concat(added.Pooled, code), nil)
+}
+
+// SizeCode is the position code [N,6·addition_time_embed_dim] of Added.TimeIDs.
+func (cfg Config) SizeCode(dev *gpu.Device, dtype gpu.DType, rows [][]float32) *gpu.Tensor {
 	var ids []float32
-	for _, row := range added.TimeIDs {
+	for _, row := range rows {
 		ids = append(ids, row...)
 	}
-	check(len(ids)%n == 0, "rows of Added.TimeIDs differ in length")
-	code := nn.SinusoidalEmbedding(added.Pooled.Device(), added.Pooled.DType(), ids, cfg.AdditionTimeEmbedDim, cfg.FlipSinToCos, cfg.FreqShift)
-	code = gpu.Reshape(code, n, code.Len()/n)
-	return e.TextTime.Forward(gpu.Concat(added.Pooled, code), nil)
+	n := len(rows)
+	check(n > 0 && len(ids)%n == 0, "rows of Added.TimeIDs differ in length")
+	code := nn.SinusoidalEmbedding(dev, dtype, ids, cfg.AdditionTimeEmbedDim, cfg.FlipSinToCos, cfg.FreqShift)
+	return gpu.Reshape(code, n, code.Len()/n)
 }
 
 // Forward maps cond[N,L,D] to [N,T].
@@ -101,7 +109,7 @@ func (p *AttentionPooling) Forward(x *gpu.Tensor) *gpu.Tensor {
 	dev := x.Device()
 	// Attention whose scores are all equal is the mean.
 	mean := gpu.Attention(dev.Full(0, x.DType(), n, 1, d), x, x, 1, false)
-	position := gpu.Embedding(p.PositionalEmbedding.T, dev.FromInt32(make([]int32, n), n, 1))
+	position := gpu.Embedding(p.PositionalEmbedding.T, dev.Full(0, gpu.Int32, n, 1))
 	class := gpu.Add(mean, position)
 	seq := gpu.Reshape(gpu.Concat(gpu.Reshape(class, n, d), gpu.Reshape(x, n, l*d)), n, l+1, d)
 	y := gpu.Attention(p.QProj.Forward(class), p.KProj.Forward(seq), p.VProj.Forward(seq), p.Heads, false)

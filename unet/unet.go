@@ -39,6 +39,7 @@ type Model struct {
 type Added struct {
 	Pooled       *gpu.Tensor // [N,P]: the pooled text vector of "text_time" (SDXL)
 	TimeIDs      [][]float32 // [N][6]: original height, width, crop top, left, target height, width (SDXL)
+	SizeCode     *gpu.Tensor // TimeIDs as SizeCode makes it; may be given instead
 	ClassLabels  *gpu.Tensor // [N,P]: what class_embed_type "projection" projects
 	TimestepCond *gpu.Tensor // [N,time_cond_proj_dim]: the guidance embedding of LCM
 }
@@ -83,11 +84,19 @@ func New(cfg Config) (*Model, error) {
 // given the text cond[N,L,D] and what else the model wants. The result is
 // [N,h,w,Cout].
 func (m *Model) Forward(x *gpu.Tensor, t []float32, cond *gpu.Tensor, added *Added) *gpu.Tensor {
+	return x.Device().Scope1(func() *gpu.Tensor {
+		return m.ForwardCode(x, m.TimeCode(x.Device(), x.DType(), t, x.Dim(0)), cond, added)
+	})
+}
+
+// ForwardCode is Forward at times that TimeCode was made of. If the sizes too are
+// given as their code it reads nothing but tensors, so that it can be captured.
+func (m *Model) ForwardCode(x, code, cond *gpu.Tensor, added *Added) *gpu.Tensor {
 	if added == nil {
 		added = &Added{}
 	}
 	return x.Device().Scope1(func() *gpu.Tensor {
-		temb := m.embedTime(x, t, cond, added)
+		temb := m.embedTime(code, cond, added)
 
 		h := m.block(m.ConvIn, func(xs ...*gpu.Tensor) *gpu.Tensor { return m.ConvIn.Forward(xs[0]) }, x)
 		residuals := []*gpu.Tensor{h}
@@ -116,15 +125,19 @@ type end struct {
 	Norm *nn.GroupNorm `key:"norm"`
 }
 
-// embedTime is the vector [N,T] that every residual block adds, after its
-// activation: the time, and what the model is told besides.
-func (m *Model) embedTime(x *gpu.Tensor, t []float32, cond *gpu.Tensor, added *Added) *gpu.Tensor {
-	n := x.Dim(0)
+// TimeCode is the position code [n,C] of the times t (one, or one per element) of
+// n latents.
+func (m *Model) TimeCode(dev *gpu.Device, dtype gpu.DType, t []float32, n int) *gpu.Tensor {
 	if len(t) == 1 && n > 1 {
 		t = repeat(t[0], n)
 	}
 	check(len(t) == n, "%d times for %d latents", len(t), n)
-	code := nn.SinusoidalEmbedding(x.Device(), x.DType(), t, m.Config.BlockOutChannels[0], m.Config.FlipSinToCos, m.Config.FreqShift)
+	return nn.SinusoidalEmbedding(dev, dtype, t, m.Config.BlockOutChannels[0], m.Config.FlipSinToCos, m.Config.FreqShift)
+}
+
+// embedTime is the vector [N,T] that every residual block adds, after its
+// activation: the time, and what the model is told besides.
+func (m *Model) embedTime(code, cond *gpu.Tensor, added *Added) *gpu.Tensor {
 	emb := m.TimeEmbedding.Forward(code, added.TimestepCond)
 	if m.ClassEmbedding != nil {
 		check(added.ClassLabels != nil, "the model wants Added.ClassLabels")

@@ -228,13 +228,15 @@ func (g *generation) predict(p *pass, i int, x *gpu.Tensor) *gpu.Tensor {
 	if p.extra != nil {
 		x = gpu.Concat(x, p.extra)
 	}
-	x = gpu.Cast(x, g.DType)
-	t := []float32{float32(s.Timestep)}
-	if !g.guided() {
-		return gpu.Cast(g.UNet.Forward(x, t, cond.Context, g.added(p, cond)), gpu.Float32)
+	rows := cond.Context.Dim(0)
+	code := g.UNet.TimeCode(g.Device, g.DType, []float32{float32(s.Timestep)}, rows)
+	out := g.captured(p, x, code, cond)
+	if out == nil {
+		out = g.evaluate(gpu.Cast(x, g.DType), code, cond.Context, g.added(p, cond))
 	}
-	t = append(t, t[0])
-	out := gpu.Cast(g.UNet.Forward(gpu.Stack(x, x), t, cond.Context, g.added(p, cond)), gpu.Float32)
+	if !g.guided() {
+		return out
+	}
 	scale := float32(g.req.Guidance)
 	prompt := gpu.Rows(out, 1, 2)
 	y := gpu.Combine([]float32{1 - scale, scale}, gpu.Rows(out, 0, 1), prompt)
@@ -243,6 +245,15 @@ func (g *generation) predict(p *pass, i int, x *gpu.Tensor) *gpu.Tensor {
 		y = gpu.Scale(float32(phi*deviation(prompt)/deviation(y)+1-phi), y)
 	}
 	return y
+}
+
+// evaluate runs the U-Net on x[1,h,w,Cin] for each row of the text; the result is
+// Float32.
+func (g *generation) evaluate(x, code, context *gpu.Tensor, added *unet.Added) *gpu.Tensor {
+	if context.Dim(0) == 2 {
+		x = gpu.Stack(x, x)
+	}
+	return gpu.Cast(g.UNet.ForwardCode(x, code, context, added), gpu.Float32)
 }
 
 // deviation is the standard deviation of all elements.
@@ -281,9 +292,11 @@ func (g *generation) added(p *pass, cond textencoder.Cond) *unet.Added {
 		}
 		ids := []float32{float32(s.OriginalHeight), float32(s.OriginalWidth), float32(s.CropTop), float32(s.CropLeft),
 			float32(s.TargetHeight), float32(s.TargetWidth)}
-		for range cond.Context.Dim(0) {
-			a.TimeIDs = append(a.TimeIDs, ids)
+		rows := make([][]float32, cond.Context.Dim(0))
+		for i := range rows {
+			rows[i] = ids
 		}
+		a.SizeCode = cfg.SizeCode(g.Device, g.DType, rows)
 	}
 	return a
 }

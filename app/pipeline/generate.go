@@ -81,6 +81,9 @@ type generation struct {
 	loras  []gallery.Pair             // names and hashes
 	hashes func() (model, vae string) // of the files
 
+	replay *replay // of the pass under way; nil: none, or none yet
+	eager  bool    // nothing is captured: the device failed to
+
 	k     int // picture under way
 	start time.Time
 	done  int // steps of all pictures, without those before Resume
@@ -215,6 +218,7 @@ func (g *generation) run(ctx context.Context, i int, before *gpu.Tensor, src noi
 	if err != nil {
 		return nil, 0, err
 	}
+	defer g.drop()
 	print := sync.OnceValue(func() string { return req.fingerprint(g.Model) })
 	for s := from; s < len(p.steps); s++ {
 		if err := ctx.Err(); err != nil {

@@ -32,7 +32,9 @@ func (r *recording) Free() {
 	defer r.b.enter()()
 	_ = r.b.stream.Synchronize()
 	r.graph.Free()
-	r.b.recorded--
+	if r.b.recorded--; r.b.recorded == 0 {
+		r.b.freeOutgrown()
+	}
 }
 
 // Synchronize waits until all is done that was asked of the device.

@@ -32,6 +32,11 @@ func TestReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if want := dev.Scope(run)[0]; !slices.Equal(g.Outputs[0].Float32s(), want.Float32s()) {
+		t.Error("the capture's own outputs differ from the operations'")
+	} else {
+		want.Free()
+	}
 	var busy []*gpu.Tensor // takes the memory that a careless graph would use
 	for i := range 20 {
 		busy = append(busy, dev.Full(float32(i), gpu.BFloat16, 2, 6, 5, 16))

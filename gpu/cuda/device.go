@@ -132,9 +132,7 @@ func (b *backend) Close() {
 	}
 	clear(b.buffers)
 	b.scratch.free()
-	for _, p := range b.outgrown {
-		_ = cu.MemFree(p)
-	}
+	b.freeOutgrown()
 	if b.staging != nil {
 		b.staging.free()
 	}
@@ -244,6 +242,14 @@ func (b *backend) take(n int) uint64 {
 }
 
 func padded(n int) int { return (n + 255) &^ 255 }
+
+// freeOutgrown frees scratch memory that only recordings still used.
+func (b *backend) freeOutgrown() {
+	for _, p := range b.outgrown {
+		_ = cu.MemFree(p)
+	}
+	b.outgrown = nil
+}
 
 func (s *scratch) free() {
 	if s.size > 0 {
