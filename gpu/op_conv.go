@@ -4,13 +4,7 @@ package gpu
 // cross-correlation of deep learning. b and res may be nil.
 func Conv2d(x, w, b, res *Tensor, c Conv) *Tensor {
 	const op = "conv2d"
-	check(x.Rank() == 4 && w.Rank() == 4, op, "x %v and weight %v must have 4 axes", x, w)
-	check(x.Dim(3) == w.Dim(3), op, "x %v has %d channels, weight %v wants %d", x, x.Dim(3), w, w.Dim(3))
-	check(x.dtype == w.dtype, op, "x is %v, weight is %v", x.dtype, w.dtype)
-	checkVector(op, "bias", b, w.Dim(0))
-	p := (x.Dim(1)+c.Top+c.Bottom-w.Dim(1))/max(c.Stride, 1) + 1
-	q := (x.Dim(2)+c.Left+c.Right-w.Dim(2))/max(c.Stride, 1) + 1
-	check(c.Stride > 0 && p > 0 && q > 0, op, "x %v is too small for weight %v and %+v", x, w, c)
+	p, q := checkConv(op, x, w, b, c)
 	d := x.dev
 	y := d.Empty(x.dtype, x.Dim(0), p, q, w.Dim(0))
 	if res != nil {
@@ -28,6 +22,18 @@ func Conv2d(x, w, b, res *Tensor, c Conv) *Tensor {
 		}
 		weightGrad(w, b, func(dw, db *Tensor) { d.b.Conv2dGradWeight(dw, db, x, dy, c) })
 	}, x, w, b, res)
+}
+
+// checkConv gives height and width of the result.
+func checkConv(op string, x, w, b *Tensor, c Conv) (p, q int) {
+	check(x.Rank() == 4 && w.Rank() == 4, op, "x %v and weight %v must have 4 axes", x, w)
+	check(x.Dim(3) == w.Dim(3), op, "x %v has %d channels, weight %v wants %d", x, x.Dim(3), w, w.Dim(3))
+	check(x.dtype == w.dtype, op, "x is %v, weight is %v", x.dtype, w.dtype)
+	checkVector(op, "bias", b, w.Dim(0))
+	p = (x.Dim(1)+c.Top+c.Bottom-w.Dim(1))/max(c.Stride, 1) + 1
+	q = (x.Dim(2)+c.Left+c.Right-w.Dim(2))/max(c.Stride, 1) + 1
+	check(c.Stride > 0 && p > 0 && q > 0, op, "x %v is too small for weight %v and %+v", x, w, c)
+	return p, q
 }
 
 // weightGrad makes the Float32 gradients of a weight and its bias.

@@ -23,6 +23,9 @@ type Timing struct {
 func (d *Device) Profile(f func()) []Timing {
 	p := &profiler{Backend: d.b}
 	d.b = p
+	if f, ok := p.Backend.(Fuser); ok {
+		d.b = fusingProfiler{p, f}
+	}
 	defer func() { d.b = p.Backend }()
 	f()
 	return p.timings
@@ -230,4 +233,41 @@ func (p *profiler) AdamW(param, master, m, v, grad *Tensor, s AdamWStep) {
 	}
 	defer p.op("AdamW", param, 0, ts...)()
 	p.Backend.AdamW(param, master, m, v, grad, s)
+}
+
+// fusingProfiler is a profiler of a Fuser.
+type fusingProfiler struct {
+	*profiler
+	f Fuser
+}
+
+func (p fusingProfiler) LinearGEGLU(y, x, w, b *Tensor) bool {
+	end := p.op("linear, GEGLU", w, 2*convFlops(y, w), y, x, w, b)
+	done := p.f.LinearGEGLU(y, x, w, b)
+	if done {
+		end()
+	}
+	return done
+}
+
+func (p fusingProfiler) Conv2dShift(y, x, w, b, t *Tensor, c Conv) {
+	defer p.op("conv", w, convFlops(y, w), y, x, w, b, t)()
+	p.f.Conv2dShift(y, x, w, b, t, c)
+}
+
+func (p fusingProfiler) SumSquaresMany(xs []*Tensor) float64 {
+	defer p.op("sum of squares", nil, 0, xs...)()
+	return p.f.SumSquaresMany(xs)
+}
+
+func (p fusingProfiler) AdamWMany(us []AdamWUpdate) {
+	var ts []*Tensor
+	for _, u := range us {
+		ts = append(ts, u.Param, u.M, u.V, u.Grad, u.M, u.V)
+		if u.Master != u.Param {
+			ts = append(ts, u.Master, u.Master)
+		}
+	}
+	defer p.op("AdamW", nil, 0, ts...)()
+	p.f.AdamWMany(us)
 }

@@ -83,5 +83,5 @@ func newFeedForward(c int) *FeedForward {
 }
 
 func (f *FeedForward) forwardAdd(x, res *gpu.Tensor) *gpu.Tensor {
-	return f.Out.ForwardAdd(gpu.GEGLU(f.Proj.Forward(x)), res)
+	return f.Out.ForwardAdd(f.Proj.ForwardGEGLU(x), res)
 }

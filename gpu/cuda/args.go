@@ -55,6 +55,11 @@ type adamArgs struct {
 	dtype                                                 int32
 }
 
+type manyArgs struct {
+	entries, partial uint64
+	count, chunk     int32
+}
+
 type normArgs struct {
 	y, x, dy, stats, gamma, beta, partial, sums, dgamma, dbeta uint64
 	n, rows, c, chunk                                          int64
@@ -72,7 +77,7 @@ type softmaxArgs struct {
 }
 
 type matmulArgs struct {
-	c, a, b, bias, res, partial                       uint64
+	c, a, b, bias, res, partial, shift                uint64
 	aBatch, aHead, bBatch, bHead, cBatch, cHead       int64
 	m, n, k                                           int32
 	lda, ldb, ldc                                     int32
@@ -80,6 +85,7 @@ type matmulArgs struct {
 	wide, add                                         int32
 	gather                                            int32
 	h, w, channels, p, q, kw, taps, stride, top, left int32
+	shiftRows                                         int32
 }
 
 type attentionArgs struct {

@@ -142,10 +142,16 @@ func (b *backend) GaussianSampleGrad(dmoments, dz, moments, noise *gpu.Tensor) {
 }
 
 func (b *backend) AdamW(param, master, m, v, grad *gpu.Tensor, s gpu.AdamWStep) {
-	bias := func(beta float32) float32 { return float32(1 - math.Pow(float64(beta), float64(s.Step))) }
-	launch(b, function{"elementwise", "adamw", gpu.Float32}, b.flat(param.Len()), adamArgs{
-		param: ptr(param), master: ptr(master), m: ptr(m), v: ptr(v), grad: ptr(grad), n: int64(param.Len()),
-		lr: s.LR, beta1: s.Beta1, beta2: s.Beta2, eps: s.Eps, decay: s.WeightDecay, gradScale: s.GradScale,
-		bias1: bias(s.Beta1), bias2: bias(s.Beta2), dtype: int32(param.DType()),
-	})
+	launch(b, function{"elementwise", "adamw", gpu.Float32}, b.flat(param.Len()), adam(gpu.AdamWUpdate{
+		Param: param, Master: master, M: m, V: v, Grad: grad, AdamWStep: s,
+	}))
+}
+
+func adam(u gpu.AdamWUpdate) adamArgs {
+	bias := func(beta float32) float32 { return float32(1 - math.Pow(float64(beta), float64(u.Step))) }
+	return adamArgs{
+		param: ptr(u.Param), master: ptr(u.Master), m: ptr(u.M), v: ptr(u.V), grad: ptr(u.Grad), n: int64(u.Param.Len()),
+		lr: u.LR, beta1: u.Beta1, beta2: u.Beta2, eps: u.Eps, decay: u.WeightDecay, gradScale: u.GradScale,
+		bias1: bias(u.Beta1), bias2: bias(u.Beta2), dtype: int32(u.Param.DType()),
+	}
 }

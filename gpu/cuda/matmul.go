@@ -11,18 +11,22 @@ import (
 // matmul starts a product, choosing its tile. Where splits is 1 already k is not
 // cut, and no scratch memory is used.
 func (b *backend) matmul(op string, p product, dtype gpu.DType, a matmulArgs, batch int) {
-	if a.m == 0 || a.n == 0 || batch == 0 {
-		return
-	}
-	if a.heads == 0 {
-		a.heads = 1
-	}
 	candidates := tiles[p]
 	switch {
 	case dtype == gpu.Float32:
 		candidates = []tile{plain}
 	case !a.together(p):
 		candidates = []tile{odd}
+	}
+	b.multiply(op, p, candidates, dtype, a, batch)
+}
+
+func (b *backend) multiply(op string, p product, candidates []tile, dtype gpu.DType, a matmulArgs, batch int) {
+	if a.m == 0 || a.n == 0 || batch == 0 {
+		return
+	}
+	if a.heads == 0 {
+		a.heads = 1
 	}
 	if force != nil {
 		candidates = force(candidates)
@@ -79,6 +83,20 @@ func (b *backend) Linear(y, x, w, bias, res *gpu.Tensor) {
 	}, 1)
 }
 
+// LinearGEGLU gates eights of columns in the multiplying kernel; k is not cut.
+func (b *backend) LinearGEGLU(y, x, w, bias *gpu.Tensor) bool {
+	o, c := int32(w.Dim(0)), int32(w.Dim(1))
+	a := matmulArgs{
+		c: ptr(y), a: ptr(x), b: ptr(w), bias: ptr(bias),
+		m: int32(rowsOf(y)), n: o, k: c, lda: c, ldb: c, ldc: o / 2, splits: 1,
+	}
+	if y.DType() == gpu.Float32 || o%16 != 0 || !a.together(nt) || a.c%4 != 0 {
+		return false
+	}
+	b.multiply("linear", nt, gated, y.DType(), a, 1)
+	return true
+}
+
 func (b *backend) LinearGradInput(dx, dy, w *gpu.Tensor) {
 	o, c := int32(w.Dim(0)), int32(w.Dim(1))
 	b.matmul("linear", nn, dx.DType(), matmulArgs{
@@ -111,11 +129,20 @@ func gather(a matmulArgs, image, other, w *gpu.Tensor, c gpu.Conv) matmulArgs {
 }
 
 func (b *backend) Conv2d(y, x, w, bias, res *gpu.Tensor, c gpu.Conv) {
+	b.conv2d(y, x, w, bias, res, nil, c)
+}
+
+func (b *backend) Conv2dShift(y, x, w, bias, t *gpu.Tensor, c gpu.Conv) {
+	b.conv2d(y, x, w, bias, nil, t, c)
+}
+
+func (b *backend) conv2d(y, x, w, bias, res, shift *gpu.Tensor, c gpu.Conv) {
 	o, ch := int32(w.Dim(0)), int32(w.Dim(3))
 	k := int32(w.Len() / w.Dim(0))
 	a := matmulArgs{
 		c: ptr(y), a: ptr(x), b: ptr(w), bias: ptr(bias), res: ptr(res),
 		m: int32(rowsOf(y)), n: o, k: k, lda: ch, ldb: k, ldc: o,
+		shift: ptr(shift), shiftRows: int32(y.Dim(1) * y.Dim(2)),
 	}
 	if !pointwise(w, c) {
 		a = gather(a, x, y, w, c)

@@ -52,16 +52,18 @@ func (s *staging) turn() (i int, err error) {
 
 // Write returns when src was read; the copy ends before anything that follows it
 // on the stream.
-func (b *backend) Write(dst *gpu.Tensor, src []byte) {
-	b.quiet("write")
+func (b *backend) Write(dst *gpu.Tensor, src []byte) { b.write("write", ptr(dst), src) }
+
+func (b *backend) write(op string, dst uint64, src []byte) {
+	b.quiet(op)
 	defer b.enter()()
 	s := b.staging
 	for at := 0; at < len(src); {
 		i, err := s.turn()
-		must("write", err)
+		must(op, err)
 		n := copy(s.half[i].Bytes(), src[at:])
-		must("write", cu.MemcpyHtoDAsync(cu.DevicePtr(ptr(dst)+uint64(at)), first(s.half[i]), int64(n), b.stream))
-		must("write", s.done[i].Record(b.stream))
+		must(op, cu.MemcpyHtoDAsync(cu.DevicePtr(dst+uint64(at)), first(s.half[i]), int64(n), b.stream))
+		must(op, s.done[i].Record(b.stream))
 		at += n
 	}
 }

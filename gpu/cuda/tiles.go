@@ -39,6 +39,14 @@ var (
 	plain  = tile{"64x64", 64, 64, 256, 0, 0.1} // Float32
 )
 
+// gated are those for NT with GEGLU.
+var gated = []tile{large.gated(), medium.gated()}
+
+func (t tile) gated() tile {
+	t.name += "_gated"
+	return t
+}
+
 var tiles = [3][]tile{nt: {large, medium, small}, nn: {large, small}, tn: {large, small}}
 
 // Plan is a tile, and in how many parts k is cut.

@@ -34,6 +34,14 @@ func (l *Linear) ForwardAdd(x, res *gpu.Tensor) *gpu.Tensor {
 	return y
 }
 
+// ForwardGEGLU is GEGLU of Forward: [a | g] becomes a·GELU(g).
+func (l *Linear) ForwardGEGLU(x *gpu.Tensor) *gpu.Tensor {
+	if l.Adapter != nil {
+		return gpu.GEGLU(l.Forward(x))
+	}
+	return gpu.LinearGEGLU(x, l.Weight.T, value(l.Bias))
+}
+
 func value(p *Param) *gpu.Tensor {
 	if p == nil {
 		return nil
@@ -70,6 +78,14 @@ func (c *Conv2d) ForwardAdd(x, res *gpu.Tensor) *gpu.Tensor {
 		y = gpu.Conv2d(h, c.Adapter.Up.T, nil, y, gpu.Conv{Stride: 1})
 	}
 	return y
+}
+
+// ForwardShift is Forward with t[N,out] added to every pixel.
+func (c *Conv2d) ForwardShift(x, t *gpu.Tensor) *gpu.Tensor {
+	if c.Adapter != nil {
+		return gpu.AddChannels(c.Forward(x), t)
+	}
+	return gpu.Conv2dShift(x, c.Weight.T, value(c.Bias), t, c.Geometry)
 }
 
 // GroupNorm normalises groups of channels.

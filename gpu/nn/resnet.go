@@ -34,9 +34,11 @@ func NewResnetBlock2D(in, out, temb, groups int, eps float32) *ResnetBlock2D {
 // Forward maps x[N,H,W,in] to [N,H,W,out]. temb [N,T] is the time embedding
 // after its activation: every block applies the same one, so it is done once.
 func (r *ResnetBlock2D) Forward(x, temb *gpu.Tensor) *gpu.Tensor {
-	h := r.Conv1.Forward(r.Norm1.ForwardSiLU(x))
+	h := r.Norm1.ForwardSiLU(x)
 	if r.TimeEmbProj != nil {
-		h = gpu.AddChannels(h, r.TimeEmbProj.Forward(temb))
+		h = r.Conv1.ForwardShift(h, r.TimeEmbProj.Forward(temb))
+	} else {
+		h = r.Conv1.Forward(h)
 	}
 	if r.ConvShortcut != nil {
 		x = r.ConvShortcut.Forward(x)

@@ -78,13 +78,13 @@ func (o *AdamW) Steps() int { return o.steps }
 // It returns their global norm before clipping. A norm that is not finite
 // leaves every weight as it was, and is the caller's to report.
 func (o *AdamW) Step(lr float64) (norm float64) {
-	var sum float64
+	var grads []*gpu.Tensor
 	for _, p := range o.params {
 		if g := p.T.Grad(); g != nil {
-			sum += gpu.SumSquares(g)
+			grads = append(grads, g)
 		}
 	}
-	norm = math.Sqrt(sum)
+	norm = math.Sqrt(gpu.SumSquaresMany(grads))
 	defer o.ZeroGrad()
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
 		return norm
@@ -94,6 +94,7 @@ func (o *AdamW) Step(lr float64) (norm float64) {
 		scale = o.ClipNorm / (norm + 1e-6) // as torch.nn.utils.clip_grad_norm_
 	}
 	o.steps++
+	var updates []gpu.AdamWUpdate
 	for _, p := range o.params {
 		g := p.T.Grad()
 		if g == nil {
@@ -106,8 +107,9 @@ func (o *AdamW) Step(lr float64) (norm float64) {
 		if p.Kind >= nn.Bias {
 			s.WeightDecay = 0
 		}
-		gpu.AdamW(p.T, p.master, p.m, p.v, g, s)
+		updates = append(updates, gpu.AdamWUpdate{Param: p.T, Master: p.master, M: p.m, V: p.v, Grad: g, AdamWStep: s})
 	}
+	gpu.AdamWMany(updates)
 	if o.EMADecay > 0 && o.steps%o.EMAEvery == 0 {
 		// The first steps average over fewer: decay = (1+n)/(10+n) until it reaches EMADecay.
 		decay := min(math.Pow(o.EMADecay, float64(o.EMAEvery)), float64(1+o.steps)/float64(10+o.steps))

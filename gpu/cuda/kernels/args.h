@@ -95,7 +95,25 @@ struct SoftmaxArgs {
 	int causal;
 };
 
-// c[m,n] = a[m,k]·b[k,n] + bias[n] + res[m,n]. Which of a and b lies along k is
+// A launch over many tensors: entry e has the chunks from entry[e].first on, one
+// for each block.
+struct ManyArgs {
+	const void *entries;
+	float *partial; // [blocks]
+	int count, chunk;
+};
+
+struct AdamEntry {
+	AdamArgs of;
+	i64 first;
+};
+
+struct SumEntry {
+	const void *x;
+	i64 n, first, dtype;
+};
+
+// c[m,n] = a[m,k]·b[k,n] + bias[n] + shift[m/shift_rows,n] + res[m,n]. Which of a and b lies along k is
 // the kernel's; see matmul.h.
 struct MatmulArgs {
 	void *c;
@@ -103,6 +121,7 @@ struct MatmulArgs {
 	const float *bias;
 	const void *res;
 	float *partial;                            // [splits,m,n] where splits > 1
+	const void *shift;
 	i64 a_batch, a_head, b_batch, b_head, c_batch, c_head; // elements
 	int m, n, k;
 	int lda, ldb, ldc;
@@ -112,6 +131,7 @@ struct MatmulArgs {
 	// The image that is gathered: [·,h,w,c]; the pixels of its counterpart: p×q.
 	int gather;
 	int h, w, channels, p, q, kw, taps, stride, top, left;
+	int shift_rows;
 };
 
 struct AttentionArgs {

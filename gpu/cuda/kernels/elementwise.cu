@@ -1,6 +1,7 @@
 #include "base.h"
 #include "args.h"
 #include "functions.h"
+#include "many.h"
 
 // each calls f(i) for i < n. Indices have 32 bits, whose divisions are several
 // times as fast; the host sees to it that they suffice.
@@ -209,18 +210,25 @@ KERNEL(fill, Elementwise, 256) {
 }
 
 // Loshchilov & Hutter 2019, algorithm 2, with the decay scaled by the rate.
+DEVICE void adam_element(const AdamArgs &a, i64 i) {
+	float g = a.grad_scale * a.grad[i];
+	float m = a.beta1 * a.m[i] + (1 - a.beta1) * g;
+	float v = a.beta2 * a.v[i] + (1 - a.beta2) * g * g;
+	float p = a.master[i] * (1 - a.lr * a.decay);
+	p -= a.lr * (m / a.bias1) / (sqrtf(v / a.bias2) + a.eps);
+	a.m[i] = m;
+	a.v[i] = v;
+	a.master[i] = p;
+	store_any(a.param, a.dtype, i, p);
+}
+
 KERNEL(adamw, AdamArgs, 256) {
-	each(a.n, [&](u32 i) {
-		float g = a.grad_scale * a.grad[i];
-		float m = a.beta1 * a.m[i] + (1 - a.beta1) * g;
-		float v = a.beta2 * a.v[i] + (1 - a.beta2) * g * g;
-		float p = a.master[i] * (1 - a.lr * a.decay);
-		p -= a.lr * (m / a.bias1) / (sqrtf(v / a.bias2) + a.eps);
-		a.m[i] = m;
-		a.v[i] = v;
-		a.master[i] = p;
-		store_any(a.param, a.dtype, i, p);
-	});
+	each(a.n, [&](u32 i) { adam_element(a, i); });
+}
+
+KERNEL(adamw_many, ManyArgs, 256) {
+	const AdamEntry &e = entry<AdamEntry>(a);
+	chunk(a, e.first, e.of.n, [&](i64 i) { adam_element(e.of, i); });
 }
 
 #endif

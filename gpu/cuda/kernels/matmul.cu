@@ -3,6 +3,7 @@
 #include "base.h"
 #include "args.h"
 #include "operands.h"
+#include "functions.h"
 
 #ifdef DTYPE_f32
 
@@ -72,7 +73,11 @@ template <bool vec, class F> DEVICE void fill_chunk(T *shared, F element) {
 	}
 }
 
-template <int op, class S, bool vec> DEVICE void product(const MatmulArgs &a) {
+// A gated product is a·GELU(g) of the columns [a | g] of a plain one (NT): eight
+// columns of a stand beside those of g that gate them, so that one lane has both.
+DEVICE int gated_row(int n, int half) { return n / 16 * 8 + n % 8 + (n & 8 ? half : 0); }
+
+template <int op, class S, bool vec, bool gated = false> DEVICE void product(const MatmulArgs &a) {
 	T *memory = (T *)shared_memory();
 	Operands o = operands(a);
 	const int t = threadIdx.x, warp = t / 32, lane = t % 32;
@@ -119,7 +124,7 @@ template <int op, class S, bool vec> DEVICE void product(const MatmulArgs &a) {
 		if (op == NT) {
 			for (int i = t; i < S::BN * 4; i += S::threads) {
 				int n = i / 4, c = i % 4;
-				fill_chunk<vec>(bs + place_k(n, c), [&](int j) { return b_element<op>(a, o, n0 + n, k0 + c * 8 + j); });
+				fill_chunk<vec>(bs + place_k(n, c), [&](int j) { return b_element<op>(a, o, gated ? gated_row(n0 + n, a.n / 2) : n0 + n, k0 + c * 8 + j); });
 			}
 		} else {
 			for (int i = t; i < S::K * S::BN / 8; i += S::threads) {
@@ -177,6 +182,30 @@ template <int op, class S, bool vec> DEVICE void product(const MatmulArgs &a) {
 
 	// A lane holds columns 2l, 2l+1 of rows g and g+8 of each 16×8.
 	const int g = lane / 4, l = lane % 4 * 2;
+	if constexpr (gated) {
+#pragma unroll
+		for (int i = 0; i < MT; i++)
+#pragma unroll
+			for (int half = 0; half < 2; half++)
+#pragma unroll
+				for (int j = 0; j < NTILES; j += 2) {
+					int m = m0 + wm + i * 16 + half * 8 + g, n = n0 + wn + j * 8;
+					if (m >= a.m || n >= a.n) continue;
+					float y[2];
+					int to = n / 2 + l;
+#pragma unroll
+					for (int e = 0; e < 2; e++) {
+						float x = sum[i][j][half * 2 + e], gate = sum[i][j + 1][half * 2 + e];
+						if (a.bias) {
+							x += a.bias[to + e];
+							gate += a.bias[a.n / 2 + to + e];
+						}
+						y[e] = x * gelu(gate);
+					}
+					*(u32 *)((T *)a.c + (i64)m * a.ldc + to) = pair(y[0], y[1], T());
+				}
+		return;
+	}
 	const bool pairs = !o.partial && !a.wide && a.ldc % 2 == 0 && o.c % 2 == 0 && a.n % 2 == 0 && ((u64)a.c & 3) == 0 && ((u64)a.res & 3) == 0;
 #pragma unroll
 	for (int i = 0; i < MT; i++)
@@ -194,6 +223,11 @@ template <int op, class S, bool vec> DEVICE void product(const MatmulArgs &a) {
 					if (a.bias) {
 						x += a.bias[n];
 						y += a.bias[n + 1];
+					}
+					if (a.shift) {
+						const T *shift = (const T *)a.shift + (i64)(m / a.shift_rows) * a.n + n;
+						x += widen(shift[0]);
+						y += widen(shift[1]);
 					}
 					if (a.res) {
 						u32 two = *(const u32 *)((const T *)a.res + at);
@@ -216,6 +250,8 @@ KERNEL(matmul_nt_128x128, MatmulArgs, Large::threads) { product<NT, Large, true>
 KERNEL(matmul_nt_128x64, MatmulArgs, Medium::threads) { product<NT, Medium, true>(a); }
 KERNEL(matmul_nt_64x64, MatmulArgs, Small::threads) { product<NT, Small, true>(a); }
 KERNEL(matmul_nt_64x64_odd, MatmulArgs, Small::threads) { product<NT, Small, false>(a); }
+KERNEL(matmul_nt_128x128_gated, MatmulArgs, Large::threads) { product<NT, Large, true, true>(a); }
+KERNEL(matmul_nt_128x64_gated, MatmulArgs, Medium::threads) { product<NT, Medium, true, true>(a); }
 KERNEL(matmul_nn_128x128, MatmulArgs, Large::threads) { product<NN, Large, true>(a); }
 KERNEL(matmul_nn_64x64, MatmulArgs, Small::threads) { product<NN, Small, true>(a); }
 KERNEL(matmul_nn_64x64_odd, MatmulArgs, Small::threads) { product<NN, Small, false>(a); }

@@ -116,6 +116,7 @@ DEVICE void finish(const MatmulArgs &a, const Operands &o, int m, int n, float v
 	}
 	i64 at = o.c + (i64)m * a.ldc + n;
 	if (a.bias) v += a.bias[n];
+	if (a.shift) v += widen(((const T *)a.shift)[(i64)(m / a.shift_rows) * a.n + n]);
 	if (a.res) v += widen(((const T *)a.res)[at]);
 	if (!a.wide) narrow(((T *)a.c)[at], v);
 	else if (a.add) ((float *)a.c)[at] += v;

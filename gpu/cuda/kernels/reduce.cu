@@ -3,6 +3,7 @@
 #include "base.h"
 #include "args.h"
 #include "functions.h"
+#include "many.h"
 
 enum { MSE_SUM, L1_SUM, KL_SUM, SQUARE_SUM, NOT_FINITE };
 
@@ -64,6 +65,17 @@ KERNEL(kl_grad, ReduceArgs, 256) {
 }
 
 #ifdef DTYPE_f32
+
+KERNEL(squares_many, ManyArgs, 256) {
+	const SumEntry &e = entry<SumEntry>(a);
+	float sum = 0;
+	chunk(a, e.first, e.n, [&](i64 i) {
+		float x = load_any(e.x, (int)e.dtype, i);
+		sum += x * x;
+	});
+	sum = block_sum(sum);
+	if (threadIdx.x == 0) a.partial[blockIdx.x] = sum;
+}
 
 KERNEL(reduce_finish, ReduceArgs, 32) { // y[1], Float32 or float64 by dtype
 	double sum = 0;
