@@ -41,6 +41,10 @@ type AdamWStep struct {
 	Step                               int     // 1 for the first step: bias correction
 }
 
+// Reclaimer is a backend with memory of its own, beside that of tensors: where that
+// runs out trim gives back what the device has cached.
+type Reclaimer interface{ Reclaim(trim func()) }
+
 // Backend is the arithmetic of one device. Every tensor passed is contiguous
 // and lies on this device; shapes and dtypes were checked by the operation.
 // Outputs are distinct from inputs unless a method says otherwise and are

@@ -55,7 +55,13 @@ func Open(name string) (*Device, error) {
 }
 
 // New makes a device of a backend that is in no list.
-func New(b Backend) *Device { return &Device{b: b, pool: map[int][]Buffer{}} }
+func New(b Backend) *Device {
+	d := &Device{b: b, pool: map[int][]Buffer{}}
+	if r, ok := b.(Reclaimer); ok {
+		r.Reclaim(d.Trim)
+	}
+	return d
+}
 
 // Device allocates tensors and runs operations on them. It belongs to one
 // goroutine.

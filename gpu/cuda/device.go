@@ -33,6 +33,7 @@ type backend struct {
 	capturing bool
 	recorded  int // recordings that live: they hold addresses of scratch memory
 	outgrown  []cu.DevicePtr
+	trim      func() // frees memory that no tensor uses
 }
 
 // open takes the number of the GPU; none is the first.
@@ -216,7 +217,9 @@ func (b *backend) reserve(op string, n int) {
 	}
 	defer b.enter()()
 	if b.recorded > 0 {
-		b.outgrown = append(b.outgrown, s.p)
+		if s.size > 0 {
+			b.outgrown = append(b.outgrown, s.p)
+		}
 		*s = scratch{}
 	} else {
 		must(op, b.stream.Synchronize())
@@ -224,8 +227,12 @@ func (b *backend) reserve(op string, n int) {
 	}
 	n = (n + 1<<20 - 1) >> 20 << 20
 	p, err := cu.MemAlloc(int64(n))
+	if err != nil && b.trim != nil {
+		b.trim()
+		p, err = cu.MemAlloc(int64(n))
+	}
 	if err != nil {
-		fail(op, fmt.Errorf("cannot get %d MiB of scratch memory: %w", n>>20, err))
+		fail(op, fmt.Errorf("cannot get %d MiB of scratch memory on %s: make the picture or the batch smaller: %w", n>>20, b.info.Name, err))
 	}
 	s.p, s.size = p, n
 }
@@ -240,6 +247,9 @@ func (b *backend) take(n int) uint64 {
 	}
 	return uint64(s.p) + uint64(at)
 }
+
+// Reclaim is told how to free what is cached.
+func (b *backend) Reclaim(trim func()) { b.trim = trim }
 
 func padded(n int) int { return (n + 255) &^ 255 }
 

@@ -103,6 +103,49 @@ func TestOutOfMemory(t *testing.T) {
 	}
 }
 
+// Scratch memory too makes the cache give way, and is an error where that does not
+// help.
+func TestOutOfScratchMemory(t *testing.T) {
+	const test = "TestOutOfScratchMemory"
+	if !inner(test) {
+		again(t, test, fmt.Sprint("STANDIN_MEMORY=", 16<<20))
+		return
+	}
+	dev := openTest(t, "cuda")
+	const n = 1 << 18                        // numbers: a MiB in Float32
+	combine := func(x *gpu.Tensor) float32 { // too many for one launch: sums in scratch memory
+		var coef []float32
+		var xs []*gpu.Tensor
+		for range maxCombine + 1 {
+			coef, xs = append(coef, 1), append(xs, x)
+		}
+		return gpu.Combine(coef, xs...).Float32s()[n-1]
+	}
+	x := dev.Full(1, gpu.Float32, n)
+	held := []*gpu.Tensor{}
+	for range 12 { // 12 MiB in the cache, of a size that nobody asks for
+		held = append(held, dev.Empty(gpu.Float32, n+1))
+	}
+	for _, h := range held {
+		h.Free()
+	}
+	if got := combine(x); got != maxCombine+1 {
+		t.Errorf("the sum is %v", got)
+	}
+	x.Free()
+	x = dev.Full(1, gpu.Float32, 4*n)
+	big := dev.Empty(gpu.Float32, 4*n)
+	err := caught(func() { combine(x) })
+	if err == nil || !strings.Contains(err.Error(), "cannot get 4 MiB of scratch memory on cuda:0") {
+		t.Errorf("error %v", err)
+	}
+	big.Free()
+	dev.Trim()
+	if y := gpu.Add(x, x).Float32s(); y[0] != 2 {
+		t.Errorf("after that 1+1 is %v", y[0])
+	}
+}
+
 // A device that is lost gives errors, not a crash, whatever is asked of it.
 func TestLostDevice(t *testing.T) {
 	const test = "TestLostDevice"
