@@ -60,6 +60,7 @@ test: setup-test
 # gpu/cuda/standin acts them out on the CPU.
 test-cuda: setup-headless
 	LATENT_CUDA_DRIVER=$$($(GO) run ./gpu/cuda/standin/build) $(GO) test $(call tags,headless) -count=1 ./gpu/... ./unet ./vae ./textencoder ./app/pipeline
+	LATENT_CUDA_DRIVER=$$($(GO) run ./gpu/cuda/standin/build) $(GO) test $(call tags,headless) -count=1 -run BenchOnCUDA ./app/cli
 
 bench: headless
 	bin/latent-headless bench

@@ -26,11 +26,24 @@ type benchReport struct {
 	Picture     *pictureResult  `json:"picture,omitempty"`
 	Ops         []opResult      `json:"ops"`
 	Training    []trainResult   `json:"training"`
-	Model       *modelResult    `json:"model,omitempty"` // with --arch or --model
-	PeakMemory  float64         `json:"peak_memory_mb"`  // of the process; 0 where the system does not tell
+	Memory      *deviceMemory   `json:"device_memory,omitempty"` // with --arch or --model
+	Model       *modelResult    `json:"model,omitempty"`         // with --arch or --model
+	PeakMemory  float64         `json:"peak_memory_mb"`          // of the process; 0 where the system does not tell
 	GoMaxProcs  int             `json:"gomaxprocs"`
 	CPUs        int             `json:"cpus"`
 	Measurement string          `json:"measurement"`
+}
+
+// deviceMemory counts MB: the most that tensors held at once, and what was taken
+// of the device for them. Its own workspaces are not in it.
+type deviceMemory struct {
+	Peak     float64 `json:"peak_mb"`
+	Reserved float64 `json:"reserved_mb"`
+}
+
+func memoryOf(dev *gpu.Device) *deviceMemory {
+	m := dev.Memory()
+	return &deviceMemory{float64(m.Peak) / 1e6, float64(m.Reserved) / 1e6}
 }
 
 // rate is in GFLOP/s.
@@ -51,6 +64,10 @@ func bench(ctx context.Context, args []string) error {
 	asJSON := f.Bool("json", false, "print the results as JSON")
 	model := f.String("model", "", "measure a step and a decode of the model at `PATH` instead")
 	arch := f.String("arch", "", "measure a model of this `NAME` and random weights instead: "+archNames())
+	train := f.String("train", "", "with --arch: measure training steps of this `KIND` instead: lora (rank 16) or full")
+	batch := f.Int("batch", 4, "pictures in a training step of --train")
+	checkpoint := f.Bool("checkpoint", false, "with --train: compute blocks again in the backward pass instead of keeping what they made")
+	device := f.String("device", "auto", "`NAME`: auto, cuda, cuda:1, host or reference")
 	size := f.String("size", "", "`WxH`: width and height in pixels for --model and --arch; without it the model's own")
 	profile := f.Bool("profile", false, "with --model or --arch: where the time goes, by block and by kind of operation")
 	_, done, err := f.parse(args)
@@ -64,8 +81,11 @@ func bench(ctx context.Context, args []string) error {
 	if !whole && (*profile || *size != "") {
 		return badUsage("bench: --profile and --size want --model or --arch")
 	}
+	if *train != "" && (*arch == "" || *train != "lora" && *train != "full" || *batch < 1) {
+		return badUsage("bench: --train is lora or full, of an --arch, with a --batch of 1 or more")
+	}
 	start := time.Now()
-	engine, err := pipeline.Start("auto", "auto")
+	engine, err := pipeline.Start(*device, "auto")
 	if err != nil {
 		return err
 	}
@@ -76,9 +96,12 @@ func bench(ctx context.Context, args []string) error {
 		Measurement: "best of several runs; share is that of the time the peak or the bandwidth allows",
 	}
 	note := func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
-	if whole {
+	switch {
+	case *train != "":
+		err = benchTraining(ctx, engine, r, note, *arch, *train, *size, *batch, *checkpoint)
+	case whole:
 		err = benchModelOnly(ctx, engine, r, note, *model, *arch, *size, *profile)
-	} else {
+	default:
 		err = benchAll(ctx, engine, r, note, start)
 	}
 	if err != nil {
@@ -168,13 +191,18 @@ func (r *benchReport) print() {
 			fmt.Fprintf(tw, "peak %s\t%.0f GFLOP/s\n", dtype, peak)
 		}
 	}
-	fmt.Fprintf(tw, "bandwidth\t%.1f GB/s\n", r.Bandwidth)
+	if r.Bandwidth > 0 {
+		fmt.Fprintf(tw, "bandwidth\t%.1f GB/s\n", r.Bandwidth)
+	}
+	if m := r.Memory; m != nil {
+		fmt.Fprintf(tw, "device memory\t%.0f MB in tensors at most, %.0f MB taken\n", m.Peak, m.Reserved)
+	}
 	if p := r.Picture; p != nil {
 		fmt.Fprintf(tw, "picture %s, %d steps\t%.0f ms, again %.0f ms, open %.0f ms, peak memory %.0f MB\n",
 			p.Size, p.Steps, p.Millis, p.Again, p.OpenMillis, p.PeakMemory)
 	}
 	for _, t := range r.Training {
-		fmt.Fprintf(tw, "training %s, batch %d\t%.1f samples/s, %.0f ms a step\n", t.DType, t.Batch, t.Rate, t.Millis)
+		fmt.Fprintf(tw, "training %s%s, batch %d\t%.1f samples/s, %.1f ms a step\n", t.What, t.DType, t.Batch, t.Rate, t.Millis)
 	}
 	if r.Model != nil {
 		r.Model.print(tw)

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/binary"
 	"math"
 	"slices"
 	"strings"
@@ -68,11 +67,10 @@ func newBenchModel(name string, a arch, dev *gpu.Device, dtype gpu.DType) (m *be
 		return nil, err
 	}
 	m.vae.Encoder = nil // only the decoder is measured
-	fill := filler{dev: dev, dtype: dtype, state: 1}
-	dev.Permanent(func() {
-		fill.model(m.unet)
-		fill.model(m.vae)
-	})
+	fill := newFiller(dev, dtype)
+	defer fill.block.Free()
+	fill.model(m.unet)
+	fill.model(m.vae)
 	return m, nil
 }
 
@@ -81,44 +79,52 @@ func (m *benchModel) free() {
 	nn.Free(m.vae)
 }
 
-// filler gives parameters values, quickly and without a copy in float32: one sign
-// and size at random within a factor of two of the usual deviation.
+// filler gives parameters values on the device: copies of one block of random
+// numbers, each parameter's of the deviation that keeps activations of one size.
 type filler struct {
 	dev   *gpu.Device
 	dtype gpu.DType
-	state uint32
-	buf   []byte
+	block *gpu.Tensor
+}
+
+func newFiller(dev *gpu.Device, dtype gpu.DType) (f filler) {
+	v, state := make([]float32, 1<<20), uint32(1)
+	for i := range v {
+		state = state*1664525 + 1013904223
+		v[i] = float32(int32(state)) / (1 << 31)
+	}
+	dev.Permanent(func() { f = filler{dev, dtype, dev.FromFloat32(v, dtype, len(v))} })
+	return f
 }
 
 func (f *filler) model(model any) {
 	for _, p := range nn.Params(model) {
-		switch p.Kind {
-		case nn.Matrix, nn.Kernel, nn.Table:
-			p.T = f.dev.Empty(f.dtype, p.Shape...)
-			p.T.WriteBytes(f.numbers(p.Len(), 1/math.Sqrt(3*float64(max(p.FanIn, 1)))))
-		case nn.Scale:
-			p.T = f.dev.Full(1, gpu.Float32, p.Shape...)
-		default:
-			p.T = f.dev.Full(0, gpu.Float32, p.Shape...)
+		f.dev.Permanent(func() {
+			switch p.Kind {
+			case nn.Matrix, nn.Kernel, nn.Table:
+				p.T = f.dev.Empty(f.dtype, p.Shape...)
+			case nn.Scale:
+				p.T = f.dev.Full(1, gpu.Float32, p.Shape...)
+			default:
+				p.T = f.dev.Full(0, gpu.Float32, p.Shape...)
+			}
+		})
+		if p.T.DType() == f.dtype && p.Kind <= nn.Table {
+			f.fill(p.T, 1/math.Sqrt(float64(max(p.FanIn, 1))))
 		}
 	}
 }
 
-func (f *filler) numbers(n int, size float64) []byte {
-	const sign, mantissa = 0x8000, 0x7f
-	exponent := uint16(math.Float32bits(float32(size))>>16) &^ (sign | mantissa)
-	width := f.dtype.Size()
-	f.buf = slices.Grow(f.buf[:0], n*width)[:n*width]
-	for i := range n {
-		f.state = f.state*1664525 + 1013904223
-		v := exponent | uint16(f.state>>16)&(sign|mantissa)
-		if width == 2 {
-			binary.LittleEndian.PutUint16(f.buf[2*i:], v)
-		} else {
-			binary.LittleEndian.PutUint32(f.buf[4*i:], uint32(v)<<16)
+// fill gives t numbers within ±√3·deviation.
+func (f *filler) fill(t *gpu.Tensor, deviation float64) {
+	f.dev.Scope(func() []*gpu.Tensor {
+		flat, block := gpu.Reshape(t, t.Len()), gpu.Scale(float32(math.Sqrt(3)*deviation), f.block)
+		for at := 0; at < flat.Len(); at += block.Len() {
+			n := min(block.Len(), flat.Len()-at)
+			gpu.Rows(flat, at, at+n).CopyFrom(gpu.Rows(block, 0, n))
 		}
-	}
-	return f.buf
+		return nil
+	})
 }
 
 // step is one step with guidance: the U-Net on two latents.
@@ -127,12 +133,26 @@ func (m *benchModel) step(b *bencher, dtype gpu.DType) func() *gpu.Tensor {
 	f, c := m.vae.Config.Factor(), m.unet.Config
 	x := b.random(dtype, 2, m.height/f, m.width/f, c.InChannels)
 	cond := b.random(dtype, 2, tokens, c.CrossAttentionDim[0])
-	var added *unet.Added
-	if c.AdditionEmbedType == "text_time" {
-		ids := []float32{float32(m.height), float32(m.width), 0, 0, float32(m.height), float32(m.width)}
-		added = &unet.Added{Pooled: b.random(dtype, 2, c.ProjectionClassEmbeddingsInputDim-len(ids)*c.AdditionTimeEmbedDim), TimeIDs: [][]float32{ids, ids}}
+	code := m.unet.TimeCode(b.dev, dtype, []float32{500}, 2)
+	added := m.added(b, dtype, 2)
+	return func() *gpu.Tensor { return m.unet.ForwardCode(x, code, cond, added) }
+}
+
+// added is what SDXL is told of n pictures besides the text; nil for others.
+func (m *benchModel) added(b *bencher, dtype gpu.DType, n int) *unet.Added {
+	c := m.unet.Config
+	if c.AdditionEmbedType != "text_time" {
+		return nil
 	}
-	return func() *gpu.Tensor { return m.unet.Forward(x, []float32{500}, cond, added) }
+	ids := []float32{float32(m.height), float32(m.width), 0, 0, float32(m.height), float32(m.width)}
+	rows := make([][]float32, n)
+	for i := range rows {
+		rows[i] = ids
+	}
+	return &unet.Added{
+		Pooled:   b.random(dtype, n, c.ProjectionClassEmbeddingsInputDim-len(ids)*c.AdditionTimeEmbedDim),
+		SizeCode: c.SizeCode(b.dev, dtype, rows),
+	}
 }
 
 // decode is the decoder on one latent.

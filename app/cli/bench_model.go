@@ -31,6 +31,8 @@ type partResult struct {
 	GFLOP  float64 `json:"gflop"` // of its matrix products and convolutions
 	Rate   rate    `json:"gflop_s"`
 	Share  float64 `json:"share"` // of the measured peak
+	// Captured as a graph and replayed, where the device can do so: the pipeline does.
+	Replay float64 `json:"replay_ms,omitempty"`
 	// With --profile: the same operations by block of the model and by kind. Each
 	// operation's time is the best of some runs, so that they sum up to less.
 	Blocks []profileRow `json:"blocks,omitempty"`
@@ -96,9 +98,15 @@ func benchModels(ctx context.Context, engine *pipeline.Engine, b *bencher, path,
 func (b *bencher) model(m *benchModel, dtype gpu.DType, profile bool) (r *modelResult, err error) {
 	defer gpu.Catch(&err)
 	r = &modelResult{Model: m.name, Size: fmt.Sprintf("%dx%d", m.width, m.height), DType: dtype.String()}
+	b.dev.ResetPeak()
+	defer func() { b.report.Memory = memoryOf(b.dev) }()
 	b.dev.Scope(func() []*gpu.Tensor {
 		b.note("measuring a step of %s at %s in %s", m.name, r.Size, r.DType)
-		if r.Step, err = b.part(m.step(b, dtype), m.unet, dtype, profile); err != nil {
+		step := m.step(b, dtype)
+		if r.Step, err = b.part(step, m.unet, dtype, profile); err != nil {
+			return nil
+		}
+		if r.Step.Replay, err = b.replay(step); err != nil {
 			return nil
 		}
 		b.dev.Trim()
@@ -108,6 +116,23 @@ func (b *bencher) model(m *benchModel, dtype gpu.DType, profile bool) (r *modelR
 	})
 	r.PeakMemory = peakMemory()
 	return r, err
+}
+
+// replay times f as a captured graph; 0 where the device cannot capture.
+func (b *bencher) replay(f func() *gpu.Tensor) (ms float64, err error) {
+	if !b.dev.Captures() {
+		return 0, nil
+	}
+	g, err := b.dev.Capture(func() []*gpu.Tensor { return []*gpu.Tensor{f()} })
+	if err != nil {
+		return 0, err
+	}
+	defer g.Free()
+	t, err := b.best(func() *gpu.Tensor {
+		g.Replay()
+		return nil
+	})
+	return millis(t), err
 }
 
 // part times run and counts its work.
@@ -205,8 +230,11 @@ func (r *modelResult) print(w io.Writer) {
 		name string
 		partResult
 	}{{"step of two", r.Step}, {"decode", r.Decode}} {
-		fmt.Fprintf(w, "%s %s %s, %s\t%.0f ms\t%.0f GFLOP\t%.0f GFLOP/s\t%.1f %% of the peak\n",
+		fmt.Fprintf(w, "%s %s %s, %s\t%.1f ms\t%.0f GFLOP\t%.0f GFLOP/s\t%.1f %% of the peak\n",
 			r.Model, r.Size, r.DType, p.name, p.Millis, p.GFLOP, p.Rate, 100*p.Share)
+		if p.Replay > 0 {
+			fmt.Fprintf(w, "the same, replayed as a graph\t%.2f ms\t%.1f a second\n", p.Replay, 1000/p.Replay)
+		}
 	}
 	fmt.Fprintf(w, "peak memory\t%.0f MB\n", r.PeakMemory)
 	for _, p := range []partResult{r.Step, r.Decode} {

@@ -78,6 +78,71 @@ func TestBenchStops(t *testing.T) {
 	}
 }
 
+// smallArch is a model of sd15's form.
+func smallArch() arch {
+	a := archs()["sd15"]
+	a.pixels = 64
+	a.unet.BlockOutChannels, a.unet.NormNumGroups, a.unet.CrossAttentionDim = []int{8, 8, 8, 8}, 4, unet.Ints{8}
+	a.vae.BlockOutChannels, a.vae.NormNumGroups = []int{8, 8, 8, 8}, 4
+	a.unet.AttentionHeadDim = unet.Ints{2}
+	return a
+}
+
+// Training steps of a LoRA, which leaves the U-Net alone, and of all of it; every
+// tensor is given back.
+func TestBenchTraining(t *testing.T) {
+	engine, err := pipeline.Start("reference", "f32")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	err = engine.Do(t.Context(), func(dev *gpu.Device) error {
+		for _, lora := range []bool{true, false} {
+			b := &bencher{ctx: t.Context(), dev: dev, report: &benchReport{}, note: t.Logf, budget: time.Millisecond}
+			took, err := b.archStep("small", smallArch(), lora, 64, 64, 1, lora)
+			if err != nil || took <= 0 || b.report.Memory.Peak <= 0 {
+				t.Errorf("LoRA %v: %v, %v, memory %+v", lora, took, err, b.report.Memory)
+			}
+			if n := dev.Memory().InUse; n != 0 {
+				t.Errorf("LoRA %v: %d bytes are kept", lora, n)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A device beside the host is measured there: its bandwidth, and steps replayed.
+func TestBenchOnCUDA(t *testing.T) {
+	engine, err := pipeline.Start("cuda", "auto")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer engine.Close()
+	err = engine.Do(t.Context(), func(dev *gpu.Device) error {
+		b := &bencher{ctx: t.Context(), dev: dev, report: &benchReport{Peak: map[string]rate{"bf16": 10}}, note: t.Logf, budget: time.Millisecond}
+		var err error
+		if b.report.Bandwidth, err = b.deviceBandwidth(1 << 20); err != nil || !(b.report.Bandwidth > 0) {
+			t.Errorf("bandwidth %v, %v", b.report.Bandwidth, err)
+		}
+		m, err := newBenchModel("small", smallArch(), dev, gpu.BFloat16)
+		if err != nil {
+			return err
+		}
+		defer m.free()
+		r, err := b.model(m, gpu.BFloat16, true)
+		if err == nil && (r.Step.Replay <= 0 || b.report.Memory.Peak <= 0) {
+			t.Errorf("a step takes %v ms replayed, memory %+v", r.Step.Replay, b.report.Memory)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestBenchModel(t *testing.T) {
 	engine, err := pipeline.Start("reference", "f32")
 	if err != nil {
@@ -85,11 +150,7 @@ func TestBenchModel(t *testing.T) {
 	}
 	defer engine.Close()
 	err = engine.Do(t.Context(), func(dev *gpu.Device) error {
-		a := archs()["sd15"]
-		a.pixels = 64
-		a.unet.BlockOutChannels, a.unet.NormNumGroups, a.unet.CrossAttentionDim = []int{8, 8, 8, 8}, 4, unet.Ints{8}
-		a.vae.BlockOutChannels, a.vae.NormNumGroups = []int{8, 8, 8, 8}, 4
-		a.unet.AttentionHeadDim = unet.Ints{2}
+		a := smallArch()
 		m, err := newBenchModel("small", a, dev, gpu.Float32)
 		if err != nil {
 			return err

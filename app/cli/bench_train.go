@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
+	"latent/app/pipeline"
 	"latent/gpu"
 	"latent/gpu/nn"
 	"latent/gpu/optim"
@@ -14,6 +17,7 @@ import (
 
 // trainResult is the speed of training steps: forward, backward, AdamW.
 type trainResult struct {
+	What   string  `json:"what,omitempty"` // "LoRA of sd15, 512x512, "
 	DType  string  `json:"dtype"`
 	Batch  int     `json:"batch"`
 	Rate   float64 `json:"samples_s"`
@@ -38,7 +42,7 @@ func (b *bencher) training(folder fs.FS, batches ...int) error {
 		if err != nil {
 			return fmt.Errorf("training: %w", err)
 		}
-		b.report.Training = append(b.report.Training, trainResult{dtype.String(), batch, float64(batch) / t.Seconds(), millis(t)})
+		b.report.Training = append(b.report.Training, trainResult{"", dtype.String(), batch, float64(batch) / t.Seconds(), millis(t)})
 		b.dev.Trim()
 	}
 	return nil
@@ -72,6 +76,87 @@ func (b *bencher) trainingStep(config unet.Config, dtype gpu.DType, batch int) (
 		}
 		t, err = b.best(func() *gpu.Tensor {
 			b.dev.Differentiate(1, func() *gpu.Tensor { return gpu.MSE(m.Forward(x, times, cond, nil), target, nil) })
+			opt.Step(1e-4)
+			return nil
+		})
+		return nil
+	})
+	return t, err
+}
+
+// loraRank is that of the adapters in bench --train lora.
+const loraRank = 16
+
+// benchTraining measures training steps of a U-Net with random weights: all of it, or
+// a LoRA of its transformers.
+func benchTraining(ctx context.Context, engine *pipeline.Engine, r *benchReport, note func(string, ...any), name, kind, size string, batch int, checkpoint bool) error {
+	a, err := archOf(name)
+	if err != nil {
+		return err
+	}
+	width, height := a.pixels, a.pixels
+	if size != "" {
+		if width, height, err = parseSize(size); err != nil {
+			return err
+		}
+	}
+	return engine.Do(ctx, func(dev *gpu.Device) error {
+		b := &bencher{ctx: ctx, dev: dev, report: r, note: note, budget: 4 * time.Second}
+		note("training %s in %v at %dx%d, batch %d", name, dev.Info().Compute, width, height, batch)
+		t, err := b.archStep(name, a, kind == "lora", width, height, batch, checkpoint)
+		if err != nil {
+			return fmt.Errorf("training: %w", err)
+		}
+		what := fmt.Sprintf("%s of %s, %dx%d, ", map[bool]string{true: "LoRA", false: "all"}[kind == "lora"], name, width, height)
+		r.Training = append(r.Training, trainResult{what, dev.Info().Compute.String(), batch, float64(batch) / t.Seconds(), millis(t)})
+		return nil
+	})
+}
+
+func (b *bencher) archStep(name string, a arch, lora bool, width, height, batch int, checkpoint bool) (t time.Duration, err error) {
+	defer gpu.Catch(&err)
+	dtype := b.dev.Info().Compute
+	bm, err := newBenchModel(name, a, b.dev, dtype)
+	if err != nil {
+		return 0, err
+	}
+	defer bm.free()
+	nn.Free(bm.vae) // latents are made before a training
+	m := bm.unet
+	m.Checkpoint = checkpoint
+	var params []nn.Named
+	if lora {
+		list, err := nn.Adapt(m, b.dev, dtype, loraRank, 1, noise.NewRand(1), func(key string, _ *nn.Param) bool { return strings.Contains(key, ".attentions.") })
+		if err != nil {
+			return 0, err
+		}
+		defer nn.Unadapt(m)
+		for _, l := range list {
+			for _, p := range nn.Trainable(l.Adapter) {
+				p.Key = l.Key + "." + p.Key
+				params = append(params, p)
+			}
+		}
+	} else {
+		params = nn.Trainable(m)
+	}
+	opt, err := optim.New(params, optim.Config{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01, ClipNorm: 1})
+	if err != nil {
+		return 0, err
+	}
+	defer opt.Free()
+	b.dev.ResetPeak()
+	defer func() { b.report.Memory = memoryOf(b.dev) }()
+	b.dev.Scope(func() []*gpu.Tensor {
+		f := bm.vae.Config.Factor()
+		x, target := b.random(dtype, batch, height/f, width/f, a.unet.InChannels), b.random(dtype, batch, height/f, width/f, a.unet.OutChannels)
+		cond := b.random(dtype, batch, 77, a.unet.CrossAttentionDim[0])
+		added, times := bm.added(b, dtype, batch), make([]float32, batch)
+		for i := range times {
+			times[i] = float32(i * 999 / batch)
+		}
+		t, err = b.best(func() *gpu.Tensor {
+			b.dev.Differentiate(1, func() *gpu.Tensor { return gpu.MSE(m.Forward(x, times, cond, added), target, nil) })
 			opt.Step(1e-4)
 			return nil
 		})

@@ -31,8 +31,8 @@ func TestReplayEqualsEager(t *testing.T) {
 		{"guided", "", func(r *Request) {}, 1},
 		{"unguided", "", func(r *Request) { r.Guidance = 1 }, 1},
 		{"two pictures, rescaled", "", func(r *Request) { r.Count, r.Rescale = 2, 0.7 }, 2},
-		{"another prompt from step 2", "", func(r *Request) { r.Prompt = "a [red:blue:2] fox" }, 1},
-		{"a longer prompt from step 2", "", func(r *Request) {
+		{"another prompt later", "", func(r *Request) { r.Prompt = "a [red:blue:2] fox" }, 1},
+		{"a longer prompt later", "", func(r *Request) {
 			r.Prompt = "a [red:red and green and blue and white and black and grey and very very very very very very big:2] fox"
 		}, 2},
 		{"second pass, previews", "", func(r *Request) { r.Preview, r.Hires = 1, &Hires{Width: 64, Height: 48, Steps: 2, Strength: 0.5} }, 2},
@@ -42,11 +42,14 @@ func TestReplayEqualsEager(t *testing.T) {
 		{"sizes and pooled text", "xl", func(r *Request) { r.Prompt = "a [red:blue:2] fox" }, 1},
 	} {
 		for _, dtype := range []gpu.DType{gpu.Float32, gpu.BFloat16} {
+			if dtype == gpu.Float32 && c.name != "guided" {
+				continue // the dtype changes nothing in what is captured
+			}
 			t.Run(c.name+"/"+dtype.String(), func(t *testing.T) {
 				m := openWay(t, dev, dtype, c.way)
 				writeAttentionLoRA(t, m, lora)
 				req := goldenRequest
-				req.Steps = 4
+				req.Steps = 3
 				c.change(&req)
 				captures := 0
 				paint := func(fail bool) (pix []byte) {
