@@ -1,6 +1,7 @@
 """Times a U-Net of Stable Diffusion 1.5's shape in PyTorch: plain layers with
 scaled_dot_product_attention, channels last, two samples a step, fp16; eager,
-compiled, and as a CUDA graph. Weights are random: they do not change the time."""
+compiled, and as a CUDA graph; with "train" LoRA training steps instead. Weights are
+random: they do not change the time."""
 import statistics
 import sys
 
@@ -106,6 +107,51 @@ class UNet(nn.Module):
         return self.conv_out(F.silu(self.norm_out(x)))
 
 
+class LoRA(nn.Module):
+    """A frozen layer with a branch of rank 16 in float32 (Hu et al. 2022)."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+        if isinstance(layer, nn.Conv2d):
+            self.down, self.up = nn.Conv2d(layer.in_channels, 16, 1, bias=False), nn.Conv2d(16, layer.out_channels, 1, bias=False)
+        else:
+            self.down, self.up = nn.Linear(layer.in_features, 16, bias=False), nn.Linear(16, layer.out_features, bias=False)
+        nn.init.zeros_(self.up.weight)
+
+    def forward(self, x):
+        return self.layer(x) + self.up(self.down(x))
+
+
+def train(batch=4):
+    """Times training steps of LoRAs on all layers of the transformers: what
+    latent bench --arch sd15 --train lora does."""
+    model = UNet().bfloat16().to(memory_format=torch.channels_last).requires_grad_(False)
+    for transformer in [m for m in model.modules() if isinstance(m, Transformer)]:
+        for parent in list(transformer.modules()):
+            for name, child in list(parent.named_children()):
+                if isinstance(child, (nn.Linear, nn.Conv2d)):
+                    setattr(parent, name, LoRA(child))
+    params = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(params, lr=1e-4, fused=True)
+    x, target = (torch.randn(batch, 4, 64, 64).bfloat16().to(memory_format=torch.channels_last) for _ in range(2))
+    t, context = torch.randn(batch, 320).bfloat16(), torch.randn(batch, 77, CONTEXT).bfloat16()
+
+    def step(forward):
+        with torch.autocast("cuda", torch.bfloat16):
+            loss = F.mse_loss(forward(x, t, context).float(), target.float())
+        loss.backward()
+        nn.utils.clip_grad_norm_(params, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    print(f"LoRA of {sum(p.numel() for p in params) / 1e6:.2f} million parameters, batch {batch}")
+    for name, forward in ("eager", model), ("compiled", torch.compile(model)):
+        torch.cuda.reset_peak_memory_stats()
+        ms = median(lambda: step(forward))
+        print(f"{name:16s} {ms:7.2f} ms a step, {1000 * batch / ms:6.1f} samples/s, peak memory {torch.cuda.max_memory_allocated() / 2**20:.0f} MiB")
+
+
 def median(step):
     for _ in range(5):
         step()
@@ -128,6 +174,9 @@ def main():
         sys.exit("no GPU")
     torch.backends.cudnn.benchmark = True
     print(torch.cuda.get_device_name())
+    if "train" in sys.argv[1:]:
+        with torch.device("cuda"):
+            return train()
     with torch.inference_mode(), torch.device("cuda"):
         model = UNet().half().eval().to(memory_format=torch.channels_last)
         x = torch.randn(2, 4, 64, 64).half().to(memory_format=torch.channels_last)

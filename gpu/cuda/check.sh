@@ -5,6 +5,7 @@
 #   gpu/cuda/check.sh build     here: out/gpu/, about 15 MB
 #   gpu/cuda/check.sh correct   there: tests, sanitizer, pictures   (under 10 minutes)
 #   gpu/cuda/check.sh speed     there: kernels, models, PyTorch     (under 10 minutes)
+#   gpu/cuda/check.sh training  there: LoRA and full, PyTorch       (under 10 minutes)
 #
 # Results are written to $OUT, or out/gpu/results; a summary is printed last.
 set -uo pipefail
@@ -113,15 +114,25 @@ speed() {
 	start
 	LATENT_SPEED=1 try kernels 200 suite gpu/cuda -test.run '^TestSpeed$'
 	for arch in sd15 sdxl; do
-		try "latent-$arch" 100 "$bin/latent" bench --arch $arch --profile
+		try "latent-$arch" 100 "$bin/latent" bench --device cuda --arch $arch --profile
 	done
 	PYTHONUNBUFFERED=1 try pytorch 240 python3 gpu/cuda/bench.py
 	cat "$out"/{kernels,latent-sd15,pytorch}.log >>"$summary"
 	finish
 }
 
+training() {
+	start
+	try train-lora 120 "$bin/latent" bench --device cuda --arch sd15 --train lora --batch 4
+	try train-lora-checkpoint 120 "$bin/latent" bench --device cuda --arch sd15 --train lora --batch 4 --checkpoint
+	try train-full 120 "$bin/latent" bench --device cuda --arch sd15 --train full --batch 4
+	PYTHONUNBUFFERED=1 try pytorch-train 240 python3 gpu/cuda/bench.py train
+	cat "$out"/{train-lora,train-lora-checkpoint,train-full,pytorch-train}.log >>"$summary"
+	finish
+}
+
 export -f suite sanitize hundred
 case ${1:-} in
-build | correct | speed) "$1" ;;
-*) sed -n '2,9p' "$0" | cut -c3- ;;
+build | correct | speed | training) "$1" ;;
+*) sed -n '2,10p' "$0" | cut -c3- ;;
 esac
