@@ -208,8 +208,11 @@ func (r *benchReport) print() {
 		r.Model.print(tw)
 		return
 	}
-	fmt.Fprintf(tw, "peak memory\t%.0f MB\n\n", r.PeakMemory)
-	fmt.Fprintf(tw, "op\tshape\tformat\tms\tGFLOP/s\tGB/s\tshare\n")
+	fmt.Fprintf(tw, "peak memory\t%.0f MB\n", r.PeakMemory)
+	if len(r.Ops) == 0 {
+		return
+	}
+	fmt.Fprintf(tw, "\nop\tshape\tformat\tms\tGFLOP/s\tGB/s\tshare\n")
 	for _, o := range r.Ops {
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%.2f\t%.0f\t%.1f\t%.0f %%\n", o.Op, o.Shape, o.DType, o.Millis, o.Rate, o.Bandwidth, 100*o.Share)
 	}
