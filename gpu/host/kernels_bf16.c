@@ -178,18 +178,20 @@ static void pack_pairs(uint16_t *dst, struct rows r, long n, long width) {
 			_mm512_storeu_si512(dst, _mm512_permutex2var_epi16(part(&r, i, c), order, part(&r, i + 1, c)));
 }
 
-// exp2_ is 2ˣ to 1e-4, an eighth of what bf16 rounds away, and 2⁻¹²⁶ for less:
+// rest_of_floor is x−⌊x⌋.
+INLINE __m512 rest_of_floor(__m512 x) { return _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+
+// exp2_ is 2ˣ to 8e-5, an eighth of what bf16 rounds away, and 2⁻¹²⁶ for less:
 // that adds nothing to a sum with 2⁰ in it, while a subnormal number would cost a
-// hundred cycles. Adding the rounder leaves the integer in the last bits.
+// hundred cycles. scalef takes the power of ⌊x⌋, the polynomial that of the rest.
 INLINE __m512 exp2_(__m512 x) {
-	const __m512 rounder = _mm512_set1_ps(0x1.8p23f);
 	x = _mm512_max_ps(_mm512_set1_ps(-126), x); // in this order NaN stays
-	__m512 n = _mm512_add_ps(x, rounder), f = _mm512_sub_ps(x, _mm512_sub_ps(n, rounder));
-	__m512 p = _mm512_set1_ps(0.05517167f);
-	p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.24261113f));
-	p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.69326097f));
-	p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.99992806f));
-	return (__m512)_mm512_add_epi32((__m512i)p, _mm512_slli_epi32((__m512i)n, 23));
+	__m512 f = rest_of_floor(x);
+	__m512 p = _mm512_set1_ps(0.078024523f);
+	p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.22606716f));
+	p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.69583354f));
+	p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.99992522f));
+	return _mm512_scalef_ps(p, x);
 }
 
 // log2_ is log₂ x of a positive number: with x = 2ᵉ·m and m near 1 it is
