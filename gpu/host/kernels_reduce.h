@@ -75,8 +75,14 @@ INLINE vec greater(vec a, vec b) {
 
 // max_of takes whole vectors: n is a multiple of LANES.
 static float max_of(const float *x, long n) {
-	vec a = at_vec(x);
-	for (long i = LANES; i < n; i += LANES)
+	vec a = at_vec(x), b = a;
+	long i = LANES;
+	for (; i + 2 * LANES <= n; i += 2 * LANES) {
 		a = greater(a, at_vec(x + i));
+		b = greater(b, at_vec(x + i + LANES));
+	}
+	if (i < n)
+		a = greater(a, at_vec(x + i));
+	a = greater(a, b);
 	return vec_max(a);
 }
