@@ -72,9 +72,11 @@ var kernelCases = []kernelCase{
 	{name: "layernorm/wide", shapes: shapes([]int{70, 1283}, []int{1283}, []int{1283}), vector: []bool{false, true, true},
 		f: func(x []*gpu.Tensor) *gpu.Tensor { return gpu.LayerNorm(x[0], x[1], x[2], 1e-5) }},
 	{name: "softmax/1", shapes: shapes([]int{5, 1}), noGrad: true, f: func(x []*gpu.Tensor) *gpu.Tensor { return gpu.Softmax(x[0]) }},
-	{name: "softmax/16", shapes: shapes([]int{501, 16}), spread: 3, noGrad: true, f: func(x []*gpu.Tensor) *gpu.Tensor { return gpu.Softmax(x[0]) }},
+	{name: "softmax/16", shapes: shapes([]int{501, 16}), spread: 3, f: func(x []*gpu.Tensor) *gpu.Tensor { return gpu.Softmax(x[0]) }},
+	// Without its gradient: in bf16 one element of it is a difference so small that
+	// the last bit of y, rounded the other way, shows.
 	{name: "softmax/33", shapes: shapes([]int{701, 33}), spread: 3, noGrad: true, f: func(x []*gpu.Tensor) *gpu.Tensor { return gpu.Softmax(x[0]) }},
-	{name: "softmax/128", shapes: shapes([]int{3, 128}), spread: 3, noGrad: true, f: func(x []*gpu.Tensor) *gpu.Tensor { return gpu.Softmax(x[0]) }},
+	{name: "softmax/128", shapes: shapes([]int{3, 128}), spread: 3, f: func(x []*gpu.Tensor) *gpu.Tensor { return gpu.Softmax(x[0]) }},
 	{name: "softmax/77", shapes: shapes([]int{4, 100, 77}), spread: 3, f: func(x []*gpu.Tensor) *gpu.Tensor { return gpu.Softmax(x[0]) }},
 	{name: "softmax/4099", shapes: shapes([]int{5, 4099}), spread: 3, f: func(x []*gpu.Tensor) *gpu.Tensor { return gpu.Softmax(x[0]) }},
 	attentionCase(1, 3, 2, 1, 4, false),
