@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"latent/gpu/atomicfile"
 )
 
 // Hash is the SHA-256 of the model file at path, 64 hexadecimal digits; other
@@ -144,6 +146,6 @@ func writeHashes(path string, cache map[string]hashed) {
 	}
 	data, err := json.MarshalIndent(cache, "", "  ")
 	if err == nil && os.MkdirAll(filepath.Dir(path), 0o755) == nil {
-		WriteFile(path, append(data, '\n'))
+		atomicfile.WriteFile(path, append(data, '\n'))
 	}
 }

@@ -49,7 +49,7 @@ func Save(folder string, m *Model, format string, values func(nn.Named) *gpu.Ten
 			return err
 		}
 		for name, data := range v {
-			if err := WriteFile(filepath.Join(dir, name), data); err != nil {
+			if err := atomicfile.WriteFile(filepath.Join(dir, name), data); err != nil {
 				return err
 			}
 		}
@@ -90,8 +90,5 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	return WriteFile(path, append(data, '\n'))
+	return atomicfile.WriteFile(path, append(data, '\n'))
 }
-
-// WriteFile replaces path by data, whole or not at all.
-func WriteFile(path string, data []byte) error { return atomicfile.WriteFile(path, data) }

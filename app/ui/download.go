@@ -18,7 +18,7 @@ import (
 	"strings"
 	"time"
 
-	"latent/app/library"
+	"latent/gpu/atomicfile"
 )
 
 // A download is a file to fetch into a folder. What has come of it lies there as
@@ -144,7 +144,7 @@ func (d *download) receive(ctx context.Context, res *http.Response, part string,
 		}
 		os.Remove(part + ".tag")
 		if tag != "" {
-			if err := library.WriteFile(part+".tag", []byte(tag)); err != nil {
+			if err := atomicfile.WriteFile(part+".tag", []byte(tag)); err != nil {
 				return fmt.Errorf("the file cannot be written: %w", plainReason(err))
 			}
 		}

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 
-	"latent/app/library"
+	"latent/gpu/atomicfile"
 )
 
 // keeper writes small files in the background, so that a slow disk stops no
@@ -89,5 +89,5 @@ func keep(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return library.WriteFile(path, data)
+	return atomicfile.WriteFile(path, data)
 }

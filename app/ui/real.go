@@ -21,6 +21,7 @@ import (
 	"latent/app/trainer"
 	"latent/assets"
 	"latent/gpu"
+	"latent/gpu/atomicfile"
 	"latent/scheduler"
 	"latent/textencoder"
 	"latent/unet"
@@ -470,7 +471,7 @@ func trainConfig(r TrainRequest) (trainer.Config, error) {
 	}
 	err := os.MkdirAll(r.Output, 0o755)
 	if err == nil {
-		err = library.WriteFile(path, []byte(text.String()))
+		err = atomicfile.WriteFile(path, []byte(text.String()))
 	}
 	if err != nil {
 		return c, fmt.Errorf("the model folder %s cannot be written: %w", r.Output, plainReason(err))
