@@ -1,5 +1,6 @@
-# make run and make test are all that a fresh Debian or Ubuntu with Go needs:
-# they install the system packages that are missing.
+# make run and make test are all that a fresh Debian or Ubuntu needs: they install
+# the system packages that are missing. Where Go is missing they take the system's,
+# which fetches the version that go.mod asks for, if it is 1.21 or newer.
 
 GO      ?= go
 TOOLS   := gcc g++ libc6-dev pkg-config
@@ -107,8 +108,9 @@ if [ -n "$$root" ] && ! command -v sudo >/dev/null; then false; else \
 endef
 
 setup-headless:
-	@command -v $(GO) >/dev/null || { echo "Go is missing: install it from https://go.dev/dl"; exit 1; }
 	$(call install,$(TOOLS))
+	$(if $(shell command -v $(GO)),,$(call install,golang-go))
+	@$(GO) version >/dev/null || { echo "Go 1.26 is needed: install it from https://go.dev/dl"; exit 1; }
 	$(call install,$(ONEDNN),the program will compute in plain Go$(comma) slowly)
 
 setup: setup-headless
