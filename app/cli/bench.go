@@ -93,7 +93,8 @@ func bench(ctx context.Context, args []string) error {
 	r := &benchReport{
 		Device: engine.Info().Name, Detail: engine.Info().Detail, Peak: map[string]rate{},
 		GoMaxProcs: runtime.GOMAXPROCS(0), CPUs: runtime.NumCPU(),
-		Measurement: "best of several runs; share is that of the time the peak or the bandwidth allows",
+		Measurement: "best of several runs; share is that of the time the peak or the bandwidth allows; " +
+			"flops are those of the plain sums: convolutions that need fewer (Winograd) pass 100 %",
 	}
 	note := func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 	switch {

@@ -18,6 +18,8 @@
 #include "kernels_attention.h"
 #include "kernels_attention_grad.h"
 
+#include "kernels_winograd.h"
+
 #define STRING_(s) #s
 #define STRING(s) STRING_(s)
 

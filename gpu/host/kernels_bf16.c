@@ -363,6 +363,8 @@ static void attention_bf16(int dt, void *y, float *lse, const void *q, const voi
 
 #include "kernels_bf16_norm.h"
 
+#include "kernels_bf16_winograd.h"
+
 const struct kernels *kernels_bf16(void) {
 	static struct kernels best;
 	__builtin_cpu_init();
@@ -375,6 +377,8 @@ const struct kernels *kernels_bf16(void) {
 	best.layer_norm = layer_norm_bf16;
 	best.softmax = softmax_bf16;
 	best.geglu = geglu_bf16;
+	best.winograd = winograd_bf16;
+	best.winograd_pack = winograd_pack_bf16;
 	return &best;
 }
 #else

@@ -157,6 +157,10 @@ func (b *backend) Conv2d(y, x, w, bias, res *gpu.Tensor, c gpu.Conv) {
 		b.widen(1, []*gpu.Tensor{y, x, w, res}, func(t []*gpu.Tensor) { b.Conv2d(t[0], t[1], t[2], bias, t[3], c) })
 		return
 	}
+	if b.suitsWinograd(x, w, c) {
+		b.winograd(y, x, w, bias, res)
+		return
+	}
 	b.forward("conv2d", convSpec(C.HOST_FORWARD, x, w, y, c), y, x, w, bias, res)
 }
 

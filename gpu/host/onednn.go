@@ -132,34 +132,39 @@ type packed struct {
 	version uint64
 }
 
-// weights returns w as o wants it: packed at its first use and again when its
-// version has changed, into the same memory. The copies belong to w's buffer,
-// which the device may hand on to another tensor: the copies of other storages
-// are dropped then.
+// weights returns w as o wants it.
 func (b *backend) weights(name string, o *op, w *gpu.Tensor) unsafe.Pointer {
 	if o.packed == 0 {
 		return ptr(w)
 	}
-	buf := w.Buffer().(*buffer)
-	if p := buf.inPlace(name, o, w); p != nil {
+	if p := w.Buffer().(*buffer).inPlace(name, o, w); p != nil {
 		return p
 	}
+	return b.copyOf(name, w, o.layout, o.packed, func(to unsafe.Pointer) { status(name, C.host_pack(o.c, ptr(w), to)) })
+}
+
+// copyOf returns a copy of w of so many bytes in a layout: packed at its first use and
+// again when w's version has changed, into the same memory. The copies belong to w's
+// buffer, which the device may hand on to another tensor: the copies of other storages
+// are dropped then.
+func (b *backend) copyOf(name string, w *gpu.Tensor, layout, bytes int, pack func(to unsafe.Pointer)) unsafe.Pointer {
+	buf := w.Buffer().(*buffer)
 	var found *packed
 	for _, p := range buf.packed {
-		if p.layout == o.layout && p.epoch == b.epoch && p.offset == w.Offset() {
+		if p.layout == layout && p.epoch == b.epoch && p.offset == w.Offset() {
 			found = p
 			break
 		}
 	}
 	if found == nil {
-		found = &packed{p: alloc(name, o.packed), size: o.packed, epoch: b.epoch, layout: o.layout, offset: w.Offset()}
+		found = &packed{p: alloc(name, bytes), size: bytes, epoch: b.epoch, layout: layout, offset: w.Offset()}
 		buf.packed = append(buf.packed, found)
 	} else if found.storage == w.Storage() && found.version == w.Version() {
 		return found.p
 	}
 	found.storage, found.version = w.Storage(), w.Version()
 	buf.dropOthers(found, b.epoch)
-	status(name, C.host_pack(o.c, ptr(w), found.p))
+	pack(found.p)
 	return found.p
 }
 
