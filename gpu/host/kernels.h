@@ -85,7 +85,8 @@ enum { SILU, GELU, QUICK_GELU, EXP, SQUARE, TANH };        // gpu.Func
 	  (int dt, void *param, float *master, float *m, float *v, const float *grad, long n, float lr, float beta1,       \
 	   float beta2, float eps, float decay, float grad_scale, int step),                                               \
 	  (dt, param, master, m, v, grad, n, lr, beta1, beta2, eps, decay, grad_scale, step))                              \
-	K(void, winograd_pack, (int dt, void *packed, const void *w, long o, long c), (dt, packed, w, o, c))                \
+	K(void, winograd_pack, (int dt, void *packed, const void *w, long o, long c, int turned),                           \
+	  (dt, packed, w, o, c, turned))                                                                                   \
 	K(void, winograd,                                                                                                  \
 	  (int dt, void *y, const void *x, const void *packed, const float *bias, int add, long n, long h, long w, long c, \
 	   long o),                                                                                                        \

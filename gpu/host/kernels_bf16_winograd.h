@@ -13,13 +13,7 @@ INLINE void put_even_odd(uint16_t *to, vec even, vec odd) {
 	_mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even));
 }
 
-static void winograd_pack_bf16(int dt, void *packed, const void *weights, long o, long c) {
-	if (dt != BF16) {
-		winograd_pack(dt, packed, weights, o, c);
-		return;
-	}
-	uint16_t *u = packed;
-	const uint16_t *w = weights;
+static void pack_straight(uint16_t *u, const uint16_t *w, long o, long c) {
 #pragma omp parallel for schedule(static)
 	for (long i = 0; i < o; i++)
 		for (long j = 0; j < c; j += 32) {
@@ -38,6 +32,42 @@ static void winograd_pack_bf16(int dt, void *packed, const void *weights, long o
 					memcpy(to + 32 * p, row + 2 * p, 4);
 			}
 		}
+}
+
+// wino_turned is U of 16 columns of one row of w, turned round.
+INLINE void wino_turned(vec u[16], const uint16_t *row, long c) {
+	vec g[9];
+#pragma GCC unroll 9
+	for (int k = 0; k < 9; k++)
+		g[8 - k] = (vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)(row + k * c))), 16);
+	wino_weights(u, g);
+}
+
+static void pack_turned_weights(uint16_t *u, const uint16_t *w, long o, long c) {
+#pragma omp parallel for schedule(static)
+	for (long p = 0; p < o / 2; p++) {
+		long q = p % 16, a = p / 16 * 32 + q % 8 * 4 + q / 8; // the pair's rows: a and a+2
+		for (long j = 0; j < c; j += 16) {
+			vec ua[16], ub[16];
+			wino_turned(ua, w + a * 9 * c + j, c);
+			wino_turned(ub, w + (a + 2) * 9 * c + j, c);
+			for (int k = 0; k < PRODUCTS; k++) {
+				__m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)ua[k]));
+				__m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)ub[k]));
+				_mm512_storeu_si512(u + k * o * c + (j / 16 * (o / 2) + p) * 32,
+				                    _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+			}
+		}
+	}
+}
+
+static void winograd_pack_bf16(int dt, void *packed, const void *weights, long o, long c, int turned) {
+	if (dt != BF16)
+		winograd_pack(dt, packed, weights, o, c, turned);
+	else if (turned)
+		pack_turned_weights(packed, weights, o, c);
+	else
+		pack_straight(packed, weights, o, c);
 }
 
 // wino_gather transforms a tile's pixels into 16 rows, ld elements apart.

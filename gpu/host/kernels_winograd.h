@@ -79,26 +79,35 @@ INLINE void tile_pixels(const struct tiling *z, long t, long pixel[16]) {
 
 static const int middle_pixel[4] = {5, 6, 9, 10}; // of a tile: its results
 
-// Weights lie in panels of columns, [16][panels][c][COLUMNS].
-static void winograd_pack(int dt, void *packed, const void *weights, long o, long c) {
+// winograd_pack makes U of w[o,3,3,c]. It lies in panels of columns, [16][panels][c][COLUMNS],
+// those beyond o zero. turned is for the gradient dx = dy ∗ wᵀ: o and c change places, and
+// the 3×3 weights are turned round.
+static void winograd_pack(int dt, void *packed, const void *weights, long o, long c, int turned) {
 	if (dt != F32)
 		abort();
-	long panels = ceil_div(o, COLUMNS), plane = panels * c * COLUMNS;
+	long results = turned ? c : o, terms = turned ? o : c;
+	long panels = ceil_div(results, COLUMNS), plane = panels * terms * COLUMNS;
 	float *u = packed;
 	const float *w = weights;
+	memset(u, 0, PRODUCTS * plane * sizeof *u);
 #pragma omp parallel for schedule(static)
-	for (long i = 0; i < panels * COLUMNS; i++) {
-		float *to = u + i / COLUMNS * c * COLUMNS + i % COLUMNS;
+	for (long i = 0; i < o; i++)
 		for (long j = 0; j < c; j += LANES) {
-			vec g[9] = {{0}}, v[16];
-			for (int k = 0; k < 9 && i < o; k++)
-				g[k] = at_vec(w + (i * 9 + k) * c + j);
+			vec g[9], v[16];
+#pragma GCC unroll 9
+			for (int k = 0; k < 9; k++)
+				g[turned ? 8 - k : k] = at_vec(w + (i * 9 + k) * c + j);
 			wino_weights(v, g);
-			for (int k = 0; k < PRODUCTS; k++)
+			for (int k = 0; k < PRODUCTS; k++) {
+				if (turned) {
+					*(vec_at *)(u + k * plane + (j / COLUMNS * terms + i) * COLUMNS + j % COLUMNS) = v[k];
+					continue;
+				}
+				float *to = u + k * plane + (i / COLUMNS * terms + j) * COLUMNS + i % COLUMNS;
 				for (long l = 0; l < LANES; l++)
-					to[k * plane + (j + l) * COLUMNS] = v[k][l];
+					to[l * COLUMNS] = v[k][l];
+			}
 		}
-	}
 }
 
 // winograd is y[n,h,w,o] (+)= x[n,h,w,c] ∗ w + bias; c is a multiple of 32, o one of 16.

@@ -158,7 +158,10 @@ func (b *backend) Conv2d(y, x, w, bias, res *gpu.Tensor, c gpu.Conv) {
 		return
 	}
 	if b.suitsWinograd(x, w, c) {
-		b.winograd(y, x, w, bias, res)
+		if res != nil {
+			b.Cast(y, res)
+		}
+		b.winograd(y, x, w, bias, res != nil, false)
 		return
 	}
 	b.forward("conv2d", convSpec(C.HOST_FORWARD, x, w, y, c), y, x, w, bias, res)
@@ -167,6 +170,10 @@ func (b *backend) Conv2d(y, x, w, bias, res *gpu.Tensor, c gpu.Conv) {
 func (b *backend) Conv2dGradInput(dx, dy, w *gpu.Tensor, c gpu.Conv) {
 	if !b.native(dx.DType()) {
 		b.widen(1, []*gpu.Tensor{dx, dy, w}, func(t []*gpu.Tensor) { b.Conv2dGradInput(t[0], t[1], t[2], c) })
+		return
+	}
+	if b.suitsWinograd(dy, w, c) {
+		b.winograd(dx, dy, w, nil, false, true)
 		return
 	}
 	b.gradInput("conv2d gradient", convSpec(C.HOST_GRAD_INPUT, dx, w, dy, c), dx, dy, w)
