@@ -123,7 +123,7 @@ func TestConv2d(t *testing.T) {
 	dev, b := openTest(t)
 	for _, g := range []geometry{
 		{1, 1, 1, 1, 1, 1, 1, pad(0)},
-		{2, 8, 8, 64, 64, 3, 3, pad(1)},
+		{2, 7, 8, 64, 64, 3, 3, pad(1)}, // a pixel more would be Winograd's
 		{3, 7, 9, 5, 11, 3, 3, pad(1)},
 		{2, 9, 6, 3, 64, 3, 3, pad(1)},
 		{2, 9, 6, 64, 4, 3, 3, pad(1)},

@@ -12,13 +12,13 @@ import (
 )
 
 // suitsWinograd tells whether Winograd's algorithm does a convolution of x, or its
-// gradient by x, in fewer products than it costs: of 3×3 pixels, over many pixels and
-// channels. It does not ask for the number of pictures, lest a picture depend on those
+// gradient by x, in less time: with 3×3 weights, where there are pixels and channels
+// enough. It does not ask for the number of pictures, lest a picture depend on those
 // beside it.
 func (b *backend) suitsWinograd(x, w *gpu.Tensor, c gpu.Conv) bool {
 	const (
-		pixels   = 32 * 32
-		channels = 64
+		pixels   = 8 * 8
+		channels = 32
 		bytes    = 48 << 20 // of packed weights, which lie beside the plain ones
 	)
 	o, in := w.Dim(0), w.Dim(3)
