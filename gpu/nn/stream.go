@@ -6,11 +6,13 @@ import (
 
 	"latent/gpu"
 	"latent/gpu/half"
+	"latent/gpu/safetensors"
 )
 
 // Loading is a stream: goroutines convert pieces of the file's bytes, and turn
 // kernels to channels last, while the device's goroutine writes finished pieces to
-// where they stay. Beside the parameters it takes a few pieces of memory.
+// where they stay. Beside the parameters it takes a few pieces of memory: of a
+// mapped file no more is in memory than what is at work.
 
 // piece is a span of a parameter's rows, the first axis.
 type piece struct {
@@ -77,6 +79,7 @@ func stream(todo []piece) {
 					select {
 					case buf := <-free:
 						p.dst = p.convert(buf)
+						safetensors.Release(p.src)
 					case <-quit:
 						return
 					}
@@ -93,7 +96,9 @@ func stream(todo []piece) {
 		p := <-out
 		n := len(p.dst) / p.t.DType().Size()
 		gpu.Rows(gpu.Reshape(p.t, p.t.Len()), p.at, p.at+n).WriteBytes(p.dst)
-		if !p.plain() {
+		if p.plain() {
+			safetensors.Release(p.src)
+		} else {
 			free <- p.dst[:0]
 		}
 	}
