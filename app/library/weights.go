@@ -106,10 +106,14 @@ func openPart(folder fs.FS, root, dir, stem string) (f Tensors, name string, err
 		}
 		files = append(files, f)
 	}
-	if len(files) == 1 {
-		return files[0], names[0], nil
+	f, name = files[0], names[0]
+	if len(files) > 1 {
+		f, name = join(files), dir
 	}
-	return join(files), dir, nil
+	if f, err = withScales(f); err != nil {
+		return nil, "", fmt.Errorf("%s: %w", name, err)
+	}
+	return f, name, nil
 }
 
 func openWeights(folder fs.FS, root, name string) (Tensors, error) {
@@ -120,13 +124,21 @@ func openWeights(folder fs.FS, root, name string) (Tensors, error) {
 		}
 		return safetensors.Parse(data)
 	}
-	return OpenTensors(filepath.Join(root, filepath.FromSlash(name)))
+	return openRaw(filepath.Join(root, filepath.FromSlash(name)))
 }
 
 // OpenTensors opens a file of weights of either kind, .safetensors or what
 // torch.save wrote, and reads its header. The error is without the path. The
 // caller must Close it.
 func OpenTensors(path string) (Tensors, error) {
+	f, err := openRaw(path)
+	if err != nil {
+		return nil, err
+	}
+	return withScales(f)
+}
+
+func openRaw(path string) (Tensors, error) {
 	if info, err := os.Stat(path); err != nil {
 		return nil, unwrapPath(err)
 	} else if info.IsDir() {

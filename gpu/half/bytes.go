@@ -7,9 +7,13 @@ import (
 )
 
 // Float32s reads little-endian numbers as weight files hold them. The format is
-// F32, F16, BF16 or F64, the names safetensors uses; F64 is rounded.
+// F32, F16, BF16, F64, F8_E4M3 or F8_E5M2, the names safetensors uses; F64 is
+// rounded.
 func Float32s(format string, data []byte) ([]float32, error) {
 	size, err := byteSize(format)
+	if f8 := float8s[format]; f8 != nil {
+		size, err = 1, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -29,6 +33,8 @@ func Float32s(format string, data []byte) ([]float32, error) {
 			dst[i] = math.Float32frombits(le.Uint32(at))
 		case "F64":
 			dst[i] = float32(math.Float64frombits(le.Uint64(at)))
+		default:
+			dst[i] = float8s[format][data[i]]
 		}
 	}
 	return dst, nil
@@ -66,5 +72,5 @@ func byteSize(format string) (int, error) {
 	case "F64":
 		return 8, nil
 	}
-	return 0, fmt.Errorf("%q is not a floating-point format that weights come in (F16, BF16, F32, F64)", format)
+	return 0, fmt.Errorf("%q is not a floating-point format that weights come in (F16, BF16, F32, F64, and F8_E4M3 or F8_E5M2 to be read)", format)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"latent/gpu"
+	"latent/gpu/half"
 	"latent/gpu/safetensors"
 )
 
@@ -53,7 +54,7 @@ func Load(model any, dev *gpu.Device, dtype gpu.DType, src Source) (err error) {
 			bad.Missing = append(bad.Missing, p.Key)
 			continue
 		}
-		if _, ok := dtypes[v.DType]; !ok {
+		if formats[v.DType].size == 0 {
 			bad.Misshapen = append(bad.Misshapen, fmt.Sprintf("%s is %s", p.Key, v.DType))
 		} else if !fits(v.Shape, fileShape(p.Param)) {
 			bad.Misshapen = append(bad.Misshapen, fmt.Sprintf("%s %v, want %v", p.Key, v.Shape, fileShape(p.Param)))
@@ -72,7 +73,7 @@ func Load(model any, dev *gpu.Device, dtype gpu.DType, src Source) (err error) {
 		for _, p := range params {
 			v, _ := src.Get(p.Key)
 			p.T = dev.Empty(p.dtype(dtype), p.Shape...)
-			todo = append(todo, pieces(p.Param, p.T, v.Data, dtypes[v.DType])...)
+			todo = append(todo, pieces(p.Param, p.T, v)...)
 		}
 		stream(todo)
 	})
@@ -86,18 +87,25 @@ func Reload(src Source, params ...Named) (err error) {
 	var todo []piece
 	for _, p := range params {
 		v, ok := src.Get(p.Key)
-		from, known := dtypes[v.DType]
-		if !ok || !known || !fits(v.Shape, fileShape(p.Param)) {
+		if !ok || formats[v.DType].size == 0 || !fits(v.Shape, fileShape(p.Param)) {
 			return fmt.Errorf("%s is no longer in the file", p.Key)
 		}
-		todo = append(todo, pieces(p.Param, p.T, v.Data, from)...)
+		todo = append(todo, pieces(p.Param, p.T, v)...)
 	}
 	stream(todo)
 	return nil
 }
 
-var dtypes = map[string]gpu.DType{
-	safetensors.F32: gpu.Float32, safetensors.BF16: gpu.BFloat16, safetensors.F16: gpu.Float16,
+// A format is one that weights come in.
+type format struct {
+	size  int       // bytes of a number
+	dtype gpu.DType // that holds its numbers bit for bit, but for size 1
+	eight *[256]float32
+}
+
+var formats = map[string]format{
+	safetensors.F32: {4, gpu.Float32, nil}, safetensors.BF16: {2, gpu.BFloat16, nil}, safetensors.F16: {2, gpu.Float16, nil},
+	safetensors.F8E4M3: {1, 0, half.Float8(safetensors.F8E4M3)}, safetensors.F8E5M2: {1, 0, half.Float8(safetensors.F8E5M2)},
 }
 
 // fits compares shapes; files may write the matrix of a 1×1 convolution with or

@@ -3,6 +3,7 @@ package nn
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -55,6 +56,26 @@ func numbers(n int) []float32 {
 	return out
 }
 
+// written are numbers in a format, those of 8 bits any that are finite.
+func written(t *testing.T, format string, values []float32) []byte {
+	t.Helper()
+	table := half.Float8(format)
+	if table == nil {
+		data, err := half.Bytes(format, values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	data := make([]byte, len(values))
+	for i, v := range values {
+		if data[i] = byte(math.Float32bits(v) >> 11); table[data[i]]-table[data[i]] != 0 {
+			data[i] ^= 0x40
+		}
+	}
+	return data
+}
+
 type layers struct {
 	Conv  *Conv2d    `key:"conv"`
 	Point *Conv2d    `key:"point"`
@@ -69,8 +90,7 @@ func TestLoadConverts(t *testing.T) {
 	build := func() *layers {
 		return &layers{NewConv2d(in, out, 3, 1, 1), NewConv2d(5, 3, 1, 1, 0), NewLinear(7, 5, true), NewEmbedding(3, 4)}
 	}
-	formats := []string{safetensors.F32, safetensors.F16, safetensors.BF16}
-	for _, from := range formats {
+	for _, from := range []string{safetensors.F32, safetensors.F16, safetensors.BF16, safetensors.F8E4M3, safetensors.F8E5M2} {
 		for _, to := range []gpu.DType{gpu.Float32, gpu.Float16, gpu.BFloat16} {
 			for _, odd := range []bool{false, true} {
 				t.Run(fmt.Sprint(from, to, odd), func(t *testing.T) {
@@ -78,10 +98,7 @@ func TestLoadConverts(t *testing.T) {
 					want := map[string][]float32{}
 					var entries []safetensors.Entry
 					for _, p := range Params(m) {
-						data, err := half.Bytes(from, numbers(p.Len()))
-						if err != nil {
-							t.Fatal(err)
-						}
+						data := written(t, from, numbers(p.Len()))
 						entries = append(entries, safetensors.Entry{Name: p.Key, DType: from, Shape: fileShape(p.Param), Data: data})
 						v, err := half.Float32s(from, data)
 						if err != nil {
@@ -196,7 +213,6 @@ func TestMapped(t *testing.T) {
 	}
 }
 
-// Conversion of a kernel of the U-Net, [1280,1280,3,3], to channels last.
 // Reload gives back what Load gave, into the same memory.
 func TestReload(t *testing.T) {
 	dev := reference(t)
@@ -231,18 +247,23 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// Conversion of a kernel of the U-Net to channels last.
 func BenchmarkConvert(b *testing.B) {
-	for _, c := range []struct{ from, to gpu.DType }{
-		{gpu.Float16, gpu.BFloat16}, {gpu.Float16, gpu.Float32}, {gpu.BFloat16, gpu.BFloat16}, {gpu.Float32, gpu.BFloat16},
+	for _, c := range []struct {
+		from string
+		to   gpu.DType
+	}{
+		{safetensors.F16, gpu.BFloat16}, {safetensors.F16, gpu.Float32}, {safetensors.BF16, gpu.BFloat16},
+		{safetensors.F32, gpu.BFloat16}, {safetensors.F8E4M3, gpu.BFloat16},
 	} {
 		b.Run(fmt.Sprintf("%v to %v", c.from, c.to), func(b *testing.B) {
 			dev := reference(b)
 			conv := NewConv2d(1280, 160, 3, 1, 1)
 			t := dev.Empty(c.to, conv.Weight.Shape...)
-			src := make([]byte, conv.Weight.Len()*c.from.Size())
-			b.SetBytes(int64(len(src)))
+			v := safetensors.View{DType: c.from, Data: make([]byte, conv.Weight.Len()*formats[c.from].size)}
+			b.SetBytes(int64(len(v.Data)))
 			for b.Loop() {
-				stream(pieces(conv.Weight, t, src, c.from))
+				stream(pieces(conv.Weight, t, v))
 			}
 		})
 	}

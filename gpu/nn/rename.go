@@ -97,7 +97,7 @@ func (m *mapped) Get(key string) (safetensors.View, bool) {
 		v.Data = v.Data[at.Part*n : (at.Part+1)*n]
 		v.Shape[0] /= at.Of
 	}
-	if size := dtypes[v.DType].Size(); at.Transpose && len(v.Shape) == 2 && len(v.Data) == v.Shape[0]*v.Shape[1]*size {
+	if size := formats[v.DType].size; at.Transpose && len(v.Shape) == 2 && len(v.Data) == v.Shape[0]*v.Shape[1]*size {
 		data := make([]byte, len(v.Data))
 		turn(data, v.Data, size, 1, v.Shape[0], v.Shape[1])
 		v.Data = data

@@ -16,12 +16,13 @@ import (
 
 // piece is a span of a parameter's rows, the first axis.
 type piece struct {
-	t    *gpu.Tensor
-	src  []byte // of the rows, as the file holds them
-	rows int
-	at   int // first element of the parameter
-	c, k int // a row is [c,k] in the file and [k,c] in the parameter
-	from gpu.DType
+	t     *gpu.Tensor
+	src   []byte // of the rows, as the file holds them
+	rows  int
+	at    int // first element of the parameter
+	c, k  int // a row is [c,k] in the file and [k,c] in the parameter
+	from  format
+	scale float32 // of numbers of 8 bits
 
 	dst []byte // converted
 }
@@ -31,7 +32,11 @@ type piece struct {
 const pieceBytes = 1 << 18
 
 // pieces cuts the parameter that t holds.
-func pieces(p *Param, t *gpu.Tensor, src []byte, from gpu.DType) (out []piece) {
+func pieces(p *Param, t *gpu.Tensor, v safetensors.View) (out []piece) {
+	from, scale := formats[v.DType], v.Scale
+	if scale == 0 {
+		scale = 1
+	}
 	rows, c, k := 1, p.Len(), 1
 	if len(p.Shape) > 0 {
 		rows = p.Shape[0]
@@ -41,11 +46,11 @@ func pieces(p *Param, t *gpu.Tensor, src []byte, from gpu.DType) (out []piece) {
 		c, k = p.Shape[3], p.Shape[1]*p.Shape[2]
 	}
 	row := c * k
-	step := max(1, pieceBytes/max(row*from.Size(), 1))
+	step := max(1, pieceBytes/max(row*from.size, 1))
 	for r := 0; r < rows; r += step {
 		n := min(step, rows-r)
 		out = append(out, piece{
-			t: t, src: src[r*row*from.Size() : (r+n)*row*from.Size()], rows: n, at: r * row, c: c, k: k, from: from,
+			t: t, src: v.Data[r*row*from.size : (r+n)*row*from.size], rows: n, at: r * row, c: c, k: k, from: from, scale: scale,
 		})
 	}
 	return out
@@ -105,7 +110,10 @@ func stream(todo []piece) {
 }
 
 // plain tells whether the file's bytes are the parameter's.
-func (p *piece) plain() bool { return p.from == p.t.DType() && (p.k == 1 || p.c == 1) }
+func (p *piece) plain() bool { return p.same() && (p.k == 1 || p.c == 1) }
+
+// same tells whether the parameter's numbers are those of the file.
+func (p *piece) same() bool { return p.from.size > 1 && p.from.dtype == p.t.DType() }
 
 // convert gives the rows as the parameter holds them, in buf if it is large enough.
 func (p *piece) convert(buf []byte) []byte {
@@ -115,15 +123,21 @@ func (p *piece) convert(buf []byte) []byte {
 		buf = make([]byte, n*to.Size(), max(n*to.Size(), 2*pieceBytes))
 	}
 	buf = buf[:n*to.Size()]
-	if p.from == to {
+	if p.same() {
 		turn(buf, p.src, to.Size(), p.rows, p.c, p.k)
 		return buf
 	}
-	switch src := aligned(p.src, p.from.Size()); {
-	case p.from.Size() == 2 && to.Size() == 2:
-		lookup(as[uint16](buf), as[uint16](src), p.rows, p.c, p.k, table16(p.from, to))
-	case p.from.Size() == 2:
-		lookup(as[float32](buf), as[uint16](src), p.rows, p.c, p.k, table32(p.from))
+	switch src := aligned(p.src, p.from.size); {
+	case p.from.size == 1:
+		if p.k > 1 && p.c > 1 {
+			src = make([]byte, n)
+			turn(src, p.src, 1, p.rows, p.c, p.k)
+		}
+		dequantise(buf, src, p.from.eight, p.scale, to)
+	case p.from.size == 2 && to.Size() == 2:
+		lookup(as[uint16](buf), as[uint16](src), p.rows, p.c, p.k, table16(p.from.dtype, to))
+	case p.from.size == 2:
+		lookup(as[float32](buf), as[uint16](src), p.rows, p.c, p.k, table32(p.from.dtype))
 	case to == gpu.BFloat16:
 		narrow(as[uint16](buf), as[float32](src), p.rows, p.c, p.k, half.BF16FromF32)
 	default:
@@ -148,6 +162,32 @@ func aligned(b []byte, size int) []byte {
 		return b
 	}
 	return append(make([]byte, 0, len(b)), b...)
+}
+
+// dequantise gives scale times the numbers of 8 bits, rounded once.
+func dequantise(dst, src []byte, table *[256]float32, scale float32, to gpu.DType) {
+	var wide [256]float32
+	var short [256]uint16
+	for b, v := range table {
+		switch wide[b] = v * scale; to {
+		case gpu.BFloat16:
+			short[b] = half.BF16FromF32(wide[b])
+		case gpu.Float16:
+			short[b] = half.F16FromF32(wide[b])
+		}
+	}
+	if to == gpu.Float32 {
+		pick(as[float32](dst), src, &wide)
+	} else {
+		pick(as[uint16](dst), src, &short)
+	}
+}
+
+func pick[D any](dst []D, src []byte, table *[256]D) {
+	dst = dst[:len(src)]
+	for i, b := range src {
+		dst[i] = table[b]
+	}
 }
 
 // lookup converts [rows,c,k] to [rows,k,c] by a table of all 16-bit numbers.
@@ -188,9 +228,12 @@ func narrow(dst []uint16, src []float32, rows, c, k int, round func(float32) uin
 
 // turn moves [rows,c,k] to [rows,k,c], elements of size bytes.
 func turn(dst, src []byte, size, rows, c, k int) {
-	if src = aligned(src, size); size == 2 {
+	switch src = aligned(src, size); size {
+	case 1:
+		transpose(dst, src, rows, c, k)
+	case 2:
 		transpose(as[uint16](dst), as[uint16](src), rows, c, k)
-	} else {
+	default:
 		transpose(as[uint32](dst), as[uint32](src), rows, c, k)
 	}
 }

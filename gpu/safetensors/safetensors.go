@@ -79,6 +79,9 @@ type View struct {
 	DType string // one of the formats above
 	Shape []int  // outermost dimension first; empty for a scalar
 	Data  []byte // little-endian, row-major
+	// Scale is what a reader of quantised weights found that the numbers are to be
+	// multiplied by; 0 is 1. Files say it in tensors of their own.
+	Scale float32
 }
 
 // A File is an open safetensors file.
@@ -120,7 +123,7 @@ func Parse(data []byte) (*File, error) {
 	}
 	f := &File{tensors: make(map[string]View, len(infos)), metadata: metadata}
 	for _, t := range infos {
-		f.tensors[t.name] = View{t.dtype, t.shape, body[t.begin:t.end:t.end]}
+		f.tensors[t.name] = View{DType: t.dtype, Shape: t.shape, Data: body[t.begin:t.end:t.end]}
 	}
 	return f, nil
 }

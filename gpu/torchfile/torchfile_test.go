@@ -48,6 +48,29 @@ func TestReadsPythonsFiles(t *testing.T) {
 	}
 }
 
+// torch saves the 8-bit formats as bytes with a type beside them.
+func TestReadsFloat8(t *testing.T) {
+	want, err := safetensors.Open("testdata/eight.safetensors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer want.Close()
+	for _, name := range []string{"eight.pt", "eight_legacy.pt"} {
+		f, err := Open("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		for _, key := range []string{"float8_e4m3fn", "float8_e5m2", "scale"} {
+			w, ok := want.Get(key)
+			got, _ := f.Get(key)
+			if !ok || got.DType != w.DType || !slices.Equal(got.Shape, w.Shape) || !bytes.Equal(got.Data, w.Data) {
+				t.Errorf("%s: %s is %s %v %x, want %s %v %x", name, key, got.DType, got.Shape, got.Data, w.DType, w.Shape, w.Data)
+			}
+		}
+	}
+}
+
 func TestReadsEmbedding(t *testing.T) {
 	f, err := Open("testdata/embedding.pt")
 	if err != nil {

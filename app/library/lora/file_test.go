@@ -148,7 +148,7 @@ func TestFilesThatAreNoLoRA(t *testing.T) {
 			{Name: "lora_unet_a.lora_down.weight", DType: "F16", Shape: []int{1, 1}, Data: one},
 			{Name: "lora_unet_a.dora_scale", DType: "F16", Shape: []int{1, 1}, Data: one}}, "DoRA"},
 		{"Flux", []safetensors.Entry{{Name: "lora_unet_double_blocks_0_img_attn_qkv.lora_up.weight", DType: "F16", Shape: []int{1, 1}, Data: one}}, "it is for Flux"},
-		{"integers", []safetensors.Entry{{Name: "lora_unet_a.diff", DType: "I8", Shape: []int{2}, Data: one}}, "only F16"},
+		{"integers", []safetensors.Entry{{Name: "lora_unet_a.diff", DType: "I8", Shape: []int{2}, Data: one}}, "is I8; only floating-point"},
 		{"alpha", []safetensors.Entry{{Name: "lora_unet_a.alpha", DType: "F16", Shape: []int{1}, Data: []byte{0, 0x7c}}}, "not one number"},
 		{"twice", []safetensors.Entry{
 			{Name: "unet.a.lora_A.weight", DType: "F16", Shape: []int{1, 1}, Data: one},

@@ -234,9 +234,9 @@ func (m *module) convolves() bool {
 func (m *module) check() error {
 	for name, v := range m.factors {
 		switch v.DType {
-		case safetensors.F16, safetensors.BF16, safetensors.F32, safetensors.F64:
+		case safetensors.F16, safetensors.BF16, safetensors.F32, safetensors.F64, safetensors.F8E4M3, safetensors.F8E5M2:
 		default:
-			return fmt.Errorf("its %s is %s; only F16, BF16, F32 and F64 are read", name, v.DType)
+			return fmt.Errorf("its %s is %s; only floating-point formats are read", name, v.DType)
 		}
 		if len(v.Data) == 0 || len(v.Shape) > 4 {
 			return fmt.Errorf("its %s has the shape %v", name, v.Shape)

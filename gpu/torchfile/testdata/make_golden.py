@@ -37,6 +37,12 @@ torch.save(value, HERE / "legacy.pt", _use_new_zipfile_serialization=False)
 golden = {k: v.detach().contiguous().clone() for k, v in tensors.items()}
 golden |= {"inner.more.x": torch.ones(2)} | {"module." + k: v.clone() for k, v in model.state_dict().items()}
 save_file(golden, HERE / "golden.safetensors")
+# The 8-bit formats, in either format of the file.
+eight = {str(d).removeprefix("torch."): torch.linspace(-3, 3, 10).reshape(2, 5).to(d) for d in (torch.float8_e4m3fn, torch.float8_e5m2)}
+eight["scale"] = torch.tensor(0.25)
+torch.save(eight, HERE / "eight.pt")
+torch.save(eight, HERE / "eight_legacy.pt", _use_new_zipfile_serialization=False)
+save_file(eight, HERE / "eight.safetensors")
 # An embedding as the first program for textual inversion wrote it. The old format
 # adds the source of the module's class, which is left empty here.
 torch.serialization.get_source_lines_and_file = lambda cls: ([""], 0, "")
