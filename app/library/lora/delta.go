@@ -32,7 +32,6 @@ func (m *module) shape() (out, in int, err error) {
 		}
 	}
 	of := func(name string) (rows, cols int) { return matrix(m.factors[name]) }
-	has := func(name string) bool { _, ok := m.factors[name]; return ok }
 	// product is up[O,r]·down[r,C·K], or with a mid[r,r,K] between them, where
 	// LyCORIS has up[r,O] and kohya up[O,r].
 	product := func(up, mid, down string, turned bool) (int, int) {
@@ -41,7 +40,7 @@ func (m *module) shape() (out, in int, err error) {
 			o, r = r, o
 		}
 		s, c := of(down)
-		if !has(mid) {
+		if !m.has(mid) {
 			fits(r, s, "ranks")
 			return o, c
 		}
@@ -58,32 +57,32 @@ func (m *module) shape() (out, in int, err error) {
 	case "LoRA", "LoCon":
 		out, in = product("up", "mid", "down", false)
 	case "LoHa":
-		out, in = product("hada_w1_a", "hada_t1", "hada_w1_b", has("hada_t1"))
-		o, i := product("hada_w2_a", "hada_t2", "hada_w2_b", has("hada_t2"))
+		out, in = product("hada_w1_a", "hada_t1", "hada_w1_b", m.has("hada_t1"))
+		o, i := product("hada_w2_a", "hada_t2", "hada_w2_b", m.has("hada_t2"))
 		fits(out, o, "outputs")
 		fits(in, i, "inputs")
 	case "LoKr":
 		a, b := of("lokr_w1")
-		if !has("lokr_w1") {
+		if !m.has("lokr_w1") {
 			a, b = product("lokr_w1_a", "", "lokr_w1_b", false)
 		}
 		p, q := of("lokr_w2")
 		switch {
-		case has("lokr_w2"):
-		case has("lokr_w2_a") && has("lokr_w2_b"):
-			p, q = product("lokr_w2_a", "lokr_t2", "lokr_w2_b", has("lokr_t2"))
+		case m.has("lokr_w2"):
+		case m.has("lokr_w2_a") && m.has("lokr_w2_b"):
+			p, q = product("lokr_w2_a", "lokr_t2", "lokr_w2_b", m.has("lokr_t2"))
 		default:
 			return 0, 0, fmt.Errorf("it is a LoKr without lokr_w2")
 		}
 		out, in = a*p, b*q
 	case "difference":
-		if has("diff") {
+		if m.has("diff") {
 			out, in = of("diff")
 		}
-		if has("diff_b") {
+		if m.has("diff_b") {
 			o, i := of("diff_b")
 			fits(i, 1, "columns")
-			if has("diff") {
+			if m.has("diff") {
 				fits(out, o, "outputs")
 			}
 			out = o
@@ -123,6 +122,7 @@ func (m *module) floats(name string) []float32 {
 	if err != nil {
 		panic(err) // check has looked at the format
 	}
+	safetensors.Release(v.Data) // until a strength changes
 	return f
 }
 

@@ -68,7 +68,7 @@ func familyNote(lora, model string) string {
 type Facts struct {
 	Family string         // "" where nothing shows it
 	Layers map[string]int // of each part: UNet, Text1, Text2
-	Kinds  map[string]int // "LoRA", "LoCon", "LoHa", "LoKr", "difference"
+	Kinds  map[string]int // "LoRA", "LoCon", "LoHa", "LoKr", "difference"; "DoRA" for any of them with magnitudes
 	Ranks  []int          // all that occur, the smallest first
 	Alphas []float64      // all that occur, the smallest first; the rank where none is given
 }
@@ -79,7 +79,11 @@ func (f *File) Facts() Facts {
 	ranks, alphas := map[int]bool{}, map[float64]bool{}
 	for _, m := range f.modules {
 		out.Layers[m.part]++
-		out.Kinds[m.kind()]++
+		kind := m.kind()
+		if m.decomposed() {
+			kind = "DoRA"
+		}
+		out.Kinds[kind]++
 		if r := m.rank(); r > 0 {
 			ranks[r] = true
 			alphas[m.multiplier()*float64(r)] = true

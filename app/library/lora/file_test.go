@@ -9,7 +9,10 @@ import (
 	"testing"
 
 	"latent/gpu"
+	"latent/gpu/nn"
+	"latent/gpu/nn/golden"
 	"latent/gpu/safetensors"
+	"latent/unet"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -69,6 +72,18 @@ func TestEverySpelling(t *testing.T) {
 		{"one text encoder by number", "sd1", "sd1_kohya", replace("lora_te_", "lora_te1_")},
 		{"no prefix", "sd1", "sd1_peft", replace("unet.", "")},
 		{"PEFT's own", "sd1", "sd1_peft", replace("unet.", "base_model.model.", "text_encoder.", "base_model.model.")},
+		{"kohya with diffusers' names for XL", "sdxl", "sdxl_kohya", func(key string) string {
+			layer, factor, _ := strings.Cut(key, ".")
+			first, ok := strings.CutPrefix(layer, "lora_unet_")
+			if !ok {
+				return key
+			}
+			name := diffusersNames(t)[first]
+			if name == "" || name == first {
+				t.Errorf("%s: %q in diffusers", key, name)
+			}
+			return "lora_unet_" + name + "." + factor
+		}},
 		{"ComfyUI", "sd1", "sd1_peft", func(key string) string {
 			rest, ok := strings.CutPrefix(key, "unet.down_blocks.0.attentions.0.")
 			if !ok {
@@ -91,6 +106,24 @@ func TestEverySpelling(t *testing.T) {
 			}
 		})
 	}
+}
+
+// diffusersNames are the names of XL's layers, by those of the first release.
+func diffusersNames(t *testing.T) map[string]string {
+	cfg, err := unet.ParseConfig(golden.Read(t, "testdata", "sdxl", "unet", "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := unet.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]string{}
+	for _, p := range nn.Params(m) {
+		layer, _ := cutLast(p.Key)
+		names[strings.ReplaceAll(firstName(m, layer), ".", "_")] = strings.ReplaceAll(layer, ".", "_")
+	}
+	return names
 }
 
 // An alpha of 0, or none, is the rank: the factor is 1.
@@ -143,10 +176,10 @@ func TestFilesThatAreNoLoRA(t *testing.T) {
 		{"ranks", []safetensors.Entry{
 			{Name: "lora_unet_a.lora_up.weight", DType: "F16", Shape: []int{1, 1}, Data: one},
 			{Name: "lora_unet_a.lora_down.weight", DType: "F16", Shape: []int{2, 1}, Data: make([]byte, 4)}}, "do not fit one another: ranks of 1 and 2"},
-		{"DoRA", []safetensors.Entry{
-			{Name: "lora_unet_a.lora_up.weight", DType: "F16", Shape: []int{1, 1}, Data: one},
-			{Name: "lora_unet_a.lora_down.weight", DType: "F16", Shape: []int{1, 1}, Data: one},
-			{Name: "lora_unet_a.dora_scale", DType: "F16", Shape: []int{1, 1}, Data: one}}, "DoRA"},
+		{"DoRA of a difference", []safetensors.Entry{
+			{Name: "lora_unet_a.diff", DType: "F16", Shape: []int{1, 1}, Data: one},
+			{Name: "lora_unet_a.dora_scale", DType: "F16", Shape: []int{1, 1}, Data: one}}, "a DoRA of a difference"},
+		{"magnitudes alone", []safetensors.Entry{{Name: "lora_unet_a.dora_scale", DType: "F16", Shape: []int{1, 1}, Data: one}}, "it has only dora"},
 		{"Flux", []safetensors.Entry{{Name: "lora_unet_double_blocks_0_img_attn_qkv.lora_up.weight", DType: "F16", Shape: []int{1, 1}, Data: one}}, "it is for Flux"},
 		{"integers", []safetensors.Entry{{Name: "lora_unet_a.diff", DType: "I8", Shape: []int{2}, Data: one}}, "is I8; only floating-point"},
 		{"alpha", []safetensors.Entry{{Name: "lora_unet_a.alpha", DType: "F16", Shape: []int{1}, Data: []byte{0, 0x7c}}}, "not one number"},
@@ -169,6 +202,37 @@ func TestFilesThatAreNoLoRA(t *testing.T) {
 	}
 	if _, err := Read(path); err == nil || !strings.Contains(err.Error(), "Git LFS") || strings.Count(err.Error(), path) != 1 {
 		t.Errorf("error %v", err)
+	}
+}
+
+// Kinds of adapter that are not read are named, also where they stand beside others.
+func TestOtherAdapters(t *testing.T) {
+	for key, want := range map[string]string{
+		"lora_unet_a.oft_blocks":                        "an OFT or BOFT",
+		"lora_unet_a.oft_diag":                          "an OFT or BOFT",
+		"base_model.model.a.oft_R.weight":               "an OFT or BOFT",
+		"base_model.model.a.boft_R":                     "a BOFT",
+		"lora_unet_a.on_input":                          "an IA3",
+		"base_model.model.a.ia3_l":                      "an IA3",
+		"lora_unet_a.a1.weight":                         "a GLoRA",
+		"base_model.model.a.vera_lambda_b":              "a VeRA",
+		"base_model.model.a.lora_E":                     "an AdaLoRA",
+		"lora_unet_a.wd_for_diff":                       "a DoRA of the difference alone",
+		"unet.a.lora_B.bias":                            "a LoRA with biases",
+		"lora_unet_mid_block_attentions_0.lora_up.bias": "a LoRA with biases",
+	} {
+		entries := []safetensors.Entry{
+			{Name: key, DType: "F16", Shape: []int{1}, Data: []byte{0, 0}},
+			{Name: "lora_unet_b.lora_up.weight", DType: "F16", Shape: []int{1, 1}, Data: []byte{0, 0}},
+			{Name: "lora_unet_b.lora_down.weight", DType: "F16", Shape: []int{1, 1}, Data: []byte{0, 0}},
+		}
+		path := filepath.Join(t.TempDir(), "x.safetensors")
+		if err := safetensors.Write(path, entries, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(path); err == nil || !strings.HasSuffix(err.Error(), "it is "+want+" ("+key+"), which Latent does not support") {
+			t.Errorf("%s: %v", key, err)
+		}
 	}
 }
 

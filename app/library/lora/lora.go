@@ -15,13 +15,17 @@
 //
 // and its factors as lora_down/lora_up (with lora_mid between them for a
 // convolution: LoCon), lora_A/lora_B, hada_* (LoHa, Hyeon-Woo et al. 2022),
-// lokr_* (LoKr, Yeh et al. 2024) or diff (ΔW itself).
+// lokr_* (LoKr, Yeh et al. 2024) or diff (ΔW itself). With dora_scale or
+// lora_magnitude_vector beside them (DoRA, Liu et al. 2024, eq. 5),
+//
+//	ΔW_DoRA = m·V/‖V‖ − W₀,  V = W₀ + ΔW,
+//
+// row by row, or column by column.
 package lora
 
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -75,7 +79,9 @@ var factors = []struct{ ending, factor string }{
 	{".lokr_w1", "lokr_w1"}, {".lokr_w1_a", "lokr_w1_a"}, {".lokr_w1_b", "lokr_w1_b"},
 	{".lokr_w2", "lokr_w2"}, {".lokr_w2_a", "lokr_w2_a"}, {".lokr_w2_b", "lokr_w2_b"}, {".lokr_t2", "lokr_t2"},
 	{".diff", "diff"}, {".diff_b", "diff_b"}, {".w_norm", "diff"}, {".b_norm", "diff_b"},
-	{".dora_scale", "dora"}, {".lora_magnitude_vector", "dora"}, {".lora_magnitude_vector.weight", "dora"},
+	{".dora_scale", "dora"}, // LyCORIS, kohya
+	{".lora_magnitude_vector", "magnitude"}, {".lora_magnitude_vector.weight", "magnitude"},
+	{".lora_magnitude_vector.default.weight", "magnitude"}, // PEFT
 }
 
 // prefixes of module names: the part they stand for, and what of them belongs to
@@ -119,6 +125,9 @@ func parse(sf *safetensors.File) (*File, error) {
 	for _, key := range sf.Names() {
 		stem, part, name, factor, ok := splitKey(key)
 		if !ok {
+			if kind := refused(key); kind != "" {
+				return nil, fmt.Errorf("it is %s (%s), which Latent does not support", kind, key)
+			}
 			f.Foreign = append(f.Foreign, key)
 			continue
 		}
@@ -196,60 +205,6 @@ func unsupported(keys []string) string {
 		}
 	}
 	return ""
-}
-
-// kinds of module, by the factors that each must have.
-var kinds = []struct {
-	name string
-	must []string
-}{
-	{"DoRA", []string{"dora"}},
-	{"LoRA", []string{"down", "up"}},
-	{"LoHa", []string{"hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"}},
-	{"LoKr", []string{"lokr_w1"}}, {"LoKr", []string{"lokr_w1_a", "lokr_w1_b"}},
-	{"difference", []string{"diff"}}, {"difference", []string{"diff_b"}},
-}
-
-func (m *module) kind() string {
-	for _, k := range kinds {
-		if !slices.ContainsFunc(k.must, func(f string) bool { _, ok := m.factors[f]; return !ok }) {
-			if k.name == "LoRA" && m.convolves() {
-				return "LoCon"
-			}
-			return k.name
-		}
-	}
-	return ""
-}
-
-// convolves tells whether the factors are of a kernel larger than 1×1.
-func (m *module) convolves() bool {
-	_, mid := m.factors["mid"]
-	s := m.factors["down"].Shape
-	return mid || len(s) == 4 && s[2]*s[3] > 1
-}
-
-// check tells what is wrong with a module whatever model it is for: afterwards
-// its factors multiply.
-func (m *module) check() error {
-	for name, v := range m.factors {
-		switch v.DType {
-		case safetensors.F16, safetensors.BF16, safetensors.F32, safetensors.F64, safetensors.F8E4M3, safetensors.F8E5M2:
-		default:
-			return fmt.Errorf("its %s is %s; only floating-point formats are read", name, v.DType)
-		}
-		if len(v.Data) == 0 || len(v.Shape) > 4 {
-			return fmt.Errorf("its %s has the shape %v", name, v.Shape)
-		}
-	}
-	switch m.kind() {
-	case "":
-		return fmt.Errorf("it has only %s", strings.Join(slices.Sorted(maps.Keys(m.factors)), ", "))
-	case "DoRA":
-		return errors.New("it is a DoRA (dora_scale), which Latent does not support")
-	}
-	_, _, err := m.shape()
-	return err
 }
 
 // rank is the r of the factors, 0 where nothing was decomposed.

@@ -132,7 +132,7 @@ func (p *Patcher) plan(uses []Use) (wanted map[*nn.Param]*patch, fits []Fit, err
 				if kind == "bias" {
 					in = 1
 				}
-				if !ok || param.Shape[0] != out || param.Len() != out*in || !m.kernel(kernelSize(param)) {
+				if !ok || param.Shape[0] != out || param.Len() != out*in || !m.kernel(kernelSize(param)) || !m.fitsMagnitude(out, in/kernelSize(param)) {
 					misfits++
 					misfit = fmt.Sprintf("%s is %d×%d, the model has %v", m.key, out, in, shapeOf(param))
 					continue
@@ -246,8 +246,19 @@ func (now *patch) sum(dev *gpu.Device, w *gpu.Tensor) *gpu.Tensor {
 	var strengths []float32
 	rank := 0
 	coef, rest := []float32{1}, []*gpu.Tensor{nil}
+	w0 := w
 	for _, t := range now.added {
 		s := t.s * float32(t.m.multiplier())
+		if t.m.decomposed() && !t.bias {
+			// w + s·(D − W₀): with s = 1 alone it is D, bit for bit.
+			d := t.m.decompose(dev, w0, k)
+			if w == w0 {
+				w = gpu.Combine([]float32{1 - t.s, t.s}, w0, d)
+			} else {
+				w = gpu.Combine([]float32{1, t.s, -t.s}, w, d, w0)
+			}
+			continue
+		}
 		if t.bias {
 			coef, rest = append(coef, s), append(rest, dev.FromFloat32(t.m.floats("diff_b"), gpu.Float32, w.Shape()...))
 		} else if l, ok := t.m.lowRank(dev); ok {
