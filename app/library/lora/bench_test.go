@@ -3,6 +3,7 @@
 package lora
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -24,9 +25,17 @@ func cpuSeconds() float64 {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }
 
-// BenchmarkSet puts a LoRA of rank 32 for all of the attention on the U-Net of
-// Stable Diffusion 1.5 in bf16, changes its strength, and takes it off.
+// BenchmarkSet puts a LoRA of rank 32, and a DoRA, for all of the attention on the
+// U-Net of Stable Diffusion 1.5, changes its strength, and takes it off.
 func BenchmarkSet(b *testing.B) {
+	for _, dtype := range []gpu.DType{gpu.BFloat16, gpu.Float32} {
+		for _, kind := range []string{"LoRA", "DoRA"} {
+			b.Run(fmt.Sprint(dtype, " ", kind), func(b *testing.B) { benchmarkSet(b, dtype, kind == "DoRA") })
+		}
+	}
+}
+
+func benchmarkSet(b *testing.B, matrices gpu.DType, dora bool) {
 	dev, err := gpu.Open("auto")
 	if err != nil {
 		b.Fatal(err)
@@ -54,7 +63,7 @@ func BenchmarkSet(b *testing.B) {
 	}
 	dev.Permanent(func() {
 		for _, p := range nn.Params(m) {
-			dtype := gpu.BFloat16
+			dtype := matrices
 			if p.Kind >= nn.Bias {
 				dtype = gpu.Float32
 			}
@@ -64,6 +73,9 @@ func BenchmarkSet(b *testing.B) {
 				name := "lora_unet_" + strings.ReplaceAll(layer, ".", "_")
 				add(name+".lora_down.weight", rank, p.Len()/p.Shape[0])
 				add(name+".lora_up.weight", p.Shape[0], rank)
+				if dora {
+					add(name+".dora_scale", p.Shape[0], 1)
+				}
 				touched += p.Len()
 			}
 		}
