@@ -63,7 +63,7 @@ func TestReadEmbedding(t *testing.T) {
 		{viewMap{"a": floatView([]int{2, 2}, 1, 2)}, `embedding "x": tensor "a" has 2 numbers, not the [2 2] of its shape`},
 		{viewMap{"a": floatView([]int{1}, float32(math.NaN()))}, `embedding "x": tensor "a" holds numbers that are not finite`},
 		{viewMap{"a": floatView([]int{1}, float32(math.Inf(-1)))}, `embedding "x": tensor "a" holds numbers that are not finite`},
-		{viewMap{"a": {DType: safetensors.I64, Shape: []int{1}, Data: make([]byte, 8)}}, `embedding "x": tensor "a": "I64" is not a floating-point format that weights come in (F16, BF16, F32, F64)`},
+		{viewMap{"a": {DType: safetensors.I64, Shape: []int{1}, Data: make([]byte, 8)}}, `embedding "x": tensor "a": "I64" is not a floating-point format that weights come in (F16, BF16, F32, F64, F8)`},
 		{viewMap{"clip_l": floatView([]int{2, 1}, 1, 2), "clip_g": floatView([]int{1, 2}, 1, 2)}, `embedding "x": clip_l has 2 vectors and clip_g 1`},
 	} {
 		if _, err := ReadEmbedding("x", c.src); err == nil || err.Error() != c.want {

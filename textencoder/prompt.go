@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // Emphasis says how the weights of a prompt act. The values are those that
@@ -132,25 +131,18 @@ func closingWeight(text string) (number float64, size int) {
 
 // splitBreaks splits at the words BREAK, and takes the white space around them.
 func splitBreaks(t traced) []traced {
-	var out []traced
-	start := 0
-	for i := 0; ; {
-		j := strings.Index(t.text[i:], breakWord)
-		if j < 0 {
-			return append(out, t.slice(start, len(t.text)))
+	out := splitWord(t, breakWord)
+	for i, p := range out {
+		from, to := 0, len(p.text)
+		if i > 0 {
+			from = to - len(strings.TrimLeftFunc(p.text, isSpace))
 		}
-		before, after := t.text[:i+j], t.text[i+j+len(breakWord):]
-		i = len(t.text) - len(after)
-		if r, _ := utf8.DecodeLastRuneInString(before); isWord(r) {
-			continue
+		if i < len(out)-1 {
+			to = max(from, len(strings.TrimRightFunc(p.text, isSpace)))
 		}
-		if r, _ := utf8.DecodeRuneInString(after); isWord(r) {
-			continue
-		}
-		out = append(out, t.slice(start, max(start, len(strings.TrimRightFunc(before, isSpace)))))
-		start = len(t.text) - len(strings.TrimLeftFunc(after, isSpace))
-		i = start
+		out[i] = p.slice(from, to)
 	}
+	return out
 }
 
 func isWord(r rune) bool {

@@ -178,15 +178,19 @@ type Usage struct {
 }
 
 // Measure counts a prompt as it is typed. Networks take no tokens. Of a prompt
-// that changes within steps, the longest of its texts counts, and Ends belongs to
-// it. Ends refers to the prompt with U+FFFD for every run of bytes that is not
+// that changes within steps, or that AND joins, the longest of its texts counts,
+// and Ends belongs to it. Ends refers to the prompt with U+FFFD for every run of bytes that is not
 // UTF-8.
 func (t *Tokenizer) Measure(prompt string, steps int, opts Options) (Usage, error) {
 	typed := trace(valid(prompt))
 	names := t.names(opts.Embeddings)
 	var most Usage
 	counted := make(map[string]bool)
-	for _, span := range schedule(withoutNetworks(typed), clock{steps: steps}) {
+	var all []tracedSpan
+	for _, part := range compose(withoutNetworks(typed)) {
+		all = append(all, schedule(part.text, clock{steps: steps})...)
+	}
+	for _, span := range all {
 		if counted[span.prompt.text] {
 			continue
 		}

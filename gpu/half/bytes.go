@@ -72,5 +72,5 @@ func byteSize(format string) (int, error) {
 	case "F64":
 		return 8, nil
 	}
-	return 0, fmt.Errorf("%q is not a floating-point format that weights come in (F16, BF16, F32, F64, and F8_E4M3 or F8_E5M2 to be read)", format)
+	return 0, fmt.Errorf("%q is not a floating-point format that weights come in (F16, BF16, F32, F64, F8)", format)
 }

@@ -57,6 +57,23 @@ def weights(text):
     return joined
 
 
+def compose(prompt):
+    """[[text, weight]] of the prompts that AND joins."""
+    out = []
+    for part in re.split(r"\bAND\b", prompt):
+        counted = re.fullmatch(r"(?s:(.*?))\s*:\s*([+-]?(?:[0-9]+\.?|[0-9]*\.[0-9]+))\s*", part)
+        out.append([counted[1], float(counted[2])] if counted else [part.rstrip(), 1.0])
+    return out
+
+
+def combine(negative, outputs, composed, guidance):
+    """ε(∅) + g·Σ w·(ε(c) − ε(∅)), term by term."""
+    y = negative.clone()
+    for output, (_, weight) in zip(outputs, composed, strict=True):
+        y += (output - negative) * (weight * guidance)
+    return y
+
+
 class Reader:
     """Cuts prompts into chunks of length-2 tokens. learned maps a name to the ids
     that stand for its vectors."""
