@@ -15,16 +15,22 @@ import (
 	"latent/textencoder"
 )
 
-// prompts are the texts of one step.
-type prompts struct{ negative, prompt string }
+// prompts are the texts of one step: the negative one, then those that AND joins.
+type prompts []string
+
+// maxComposed bounds what is computed as one batch.
+const maxComposed = 32
+
+func (p prompts) key() string { return strings.Join(p, "\x00") }
 
 // conditions holds what prompts became, each once; it lives as long as the
 // generation.
 type conditions struct {
 	encoders textencoder.Encoders
 	options  textencoder.Options
+	weights  []float32   // of the prompts that AND joins
 	steps    [][]prompts // of each pass
-	encoded  map[prompts]textencoder.Cond
+	encoded  map[string]textencoder.Cond
 
 	files map[*textencoder.Embedding]string
 	used  []gallery.Pair // embeddings that prompts name, and their hashes
@@ -33,7 +39,7 @@ type conditions struct {
 // newConditions finds the words of a request that were learned, and the prompts
 // of each step.
 func (g *generation) newConditions() (c *conditions, err error) {
-	c = &conditions{encoders: g.Model.Encoders(), encoded: map[prompts]textencoder.Cond{}}
+	c = &conditions{encoders: g.Model.Encoders(), encoded: map[string]textencoder.Cond{}}
 	c.options = textencoder.Options{Emphasis: textencoder.Emphasis(g.req.Emphasis), ClipSkip: g.req.ClipSkip}
 	var clean [2]string
 	for i, text := range []string{g.req.Negative, g.req.Prompt} {
@@ -45,10 +51,18 @@ func (g *generation) newConditions() (c *conditions, err error) {
 		return nil, err
 	}
 	c.options.Embeddings = byName(c.files)
+	texts := []string{clean[0]}
+	for _, part := range textencoder.Compose(clean[1]) {
+		texts = append(texts, part.Text)
+		c.weights = append(c.weights, float32(part.Weight))
+	}
+	if n := len(c.weights); n > maxComposed {
+		return nil, fmt.Errorf("the prompt joins %d prompts by AND: at most %d, which are all computed at once", n, maxComposed)
+	}
 	for i, p := range g.passes {
 		n := len(p.steps)
 		list := make([]prompts, n)
-		for k, text := range clean {
+		for _, text := range texts {
 			spans := textencoder.Schedule(text, n)
 			if i > 0 {
 				spans = textencoder.ScheduleSecondPass(text, p.first, n)
@@ -56,11 +70,7 @@ func (g *generation) newConditions() (c *conditions, err error) {
 			from := 0
 			for _, s := range spans {
 				for ; from < min(s.Until, n); from++ {
-					if k == 0 {
-						list[from].negative = s.Prompt
-					} else {
-						list[from].prompt = s.Prompt
-					}
+					list[from] = append(list[from], s.Prompt)
 				}
 			}
 		}
@@ -69,30 +79,30 @@ func (g *generation) newConditions() (c *conditions, err error) {
 	return c, nil
 }
 
-// encode encodes the prompts of all steps: with guidance two rows, of which the
-// first is the negative prompt.
+// encode encodes the prompts of all steps: with guidance the first row is the
+// negative prompt.
 func (g *generation) encode() error {
 	c := g.cond
 	for _, list := range c.steps {
 		for _, p := range list {
-			if _, ok := c.encoded[p]; ok {
+			if _, ok := c.encoded[p.key()]; ok {
 				continue
 			}
-			texts := []string{p.prompt}
-			if g.guided() {
-				texts = []string{p.negative, p.prompt}
+			texts := p
+			if !g.guided() {
+				texts = p[1:]
 			}
 			cond, err := c.encoders.Encode(texts, c.options)
 			if err != nil {
 				return err
 			}
-			if g.guided() && g.ZeroNegative && strings.TrimSpace(p.negative) == "" {
+			if g.guided() && g.ZeroNegative && strings.TrimSpace(p[0]) == "" {
 				cond = cond.Zero(0)
 			}
 			if !cond.Context.Finite() {
 				return errors.New("the text encoder gave numbers that are not finite: try --precision f32")
 			}
-			c.encoded[p] = cond
+			c.encoded[p.key()] = cond
 			for _, e := range cond.Learned {
 				c.note(e)
 			}
@@ -113,7 +123,7 @@ func (c *conditions) note(e *textencoder.Embedding) {
 
 // at is what the prompts of a step became.
 func (g *generation) at(p *pass, step int) textencoder.Cond {
-	return g.cond.encoded[g.cond.steps[p.index][step]]
+	return g.cond.encoded[g.cond.steps[p.index][step].key()]
 }
 
 // embeddingExts are the endings of files with learned words.

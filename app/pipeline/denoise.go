@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"latent/gpu"
 	"latent/gpu/nn"
@@ -218,7 +219,7 @@ func (g *generation) born() (blocks []string) {
 	return blocks
 }
 
-// predict runs the U-Net, with guidance on both prompts as one batch:
+// predict runs the U-Net, with guidance on all prompts as one batch:
 // ε = ε(∅) + g·(ε(prompt) − ε(∅))  (Ho & Salimans 2022, eq. 6, with g = 1+w).
 func (g *generation) predict(p *pass, i int, x *gpu.Tensor) *gpu.Tensor {
 	s, cond := p.steps[i], g.at(p, i)
@@ -237,10 +238,12 @@ func (g *generation) predict(p *pass, i int, x *gpu.Tensor) *gpu.Tensor {
 	if !g.guided() {
 		return out
 	}
-	scale := float32(g.req.Guidance)
-	prompt := gpu.Rows(out, 1, 2)
-	y := gpu.Combine([]float32{1 - scale, scale}, gpu.Rows(out, 0, 1), prompt)
+	y := g.composed(out, g.scale())
 	if phi := g.req.Rescale; phi > 0 {
+		prompt := gpu.Rows(out, 1, 2)
+		if g.composes() {
+			prompt = g.composed(out, 1)
+		}
 		// φ·y·σ(ε(prompt))/σ(y) + (1−φ)·y  (Lin et al. 2024, eq. 15 and 16)
 		y = gpu.Scale(float32(phi*deviation(prompt)/deviation(y)+1-phi), y)
 	}
@@ -250,8 +253,8 @@ func (g *generation) predict(p *pass, i int, x *gpu.Tensor) *gpu.Tensor {
 // evaluate runs the U-Net on x[1,h,w,Cin] for each row of the text; the result is
 // Float32.
 func (g *generation) evaluate(x, code, context *gpu.Tensor, added *unet.Added) *gpu.Tensor {
-	if context.Dim(0) == 2 {
-		x = gpu.Stack(x, x)
+	if rows := context.Dim(0); rows > 1 {
+		x = gpu.Stack(slices.Repeat([]*gpu.Tensor{x}, rows)...)
 	}
 	return gpu.Cast(g.UNet.ForwardCode(x, code, context, added), gpu.Float32)
 }
@@ -270,9 +273,30 @@ func deviation(x *gpu.Tensor) float64 {
 	return math.Sqrt(square / float64(len(v)))
 }
 
-func (g *generation) guided() bool {
+// guided tells whether the negative prompt counts too.
+func (g *generation) guided() bool { return g.scale() != 1 || g.composes() }
+
+// scale is g of the guidance.
+func (g *generation) scale() float32 {
 	// A U-Net with a guidance embedding was trained to do without (Luo et al. 2023).
-	return g.req.Guidance > 1 && g.UNet.Config.TimeCondProjDim == 0
+	if g.UNet.Config.TimeCondProjDim != 0 {
+		return 1
+	}
+	return max(float32(g.req.Guidance), 1)
+}
+
+// composes tells whether AND joins prompts, or the one there is has a weight.
+func (g *generation) composes() bool { return len(g.cond.weights) > 1 || g.cond.weights[0] != 1 }
+
+// composed is ε(∅) + g·Σ wᵢ·(ε(cᵢ) − ε(∅)) of the outputs [∅, c₁, c₂, …]  (Liu et
+// al. 2022, eq. 11).
+func (g *generation) composed(out *gpu.Tensor, scale float32) *gpu.Tensor {
+	coef, terms := []float32{1}, []*gpu.Tensor{gpu.Rows(out, 0, 1)}
+	for i, w := range g.cond.weights {
+		coef[0] -= scale * w
+		coef, terms = append(coef, scale*w), append(terms, gpu.Rows(out, i+1, i+2))
+	}
+	return gpu.Combine(coef, terms...)
 }
 
 // added is what the U-Net is told besides time and text.
@@ -282,7 +306,7 @@ func (g *generation) added(p *pass, cond textencoder.Cond) *unet.Added {
 	if dim := cfg.TimeCondProjDim; dim > 0 {
 		// The position code of 1000·w, w = g−1 (Luo et al. 2023, section 4.2).
 		w := float32(1000 * (g.req.Guidance - 1))
-		a.TimestepCond = nn.SinusoidalEmbedding(g.Device, g.DType, []float32{w}, dim, false, 1)
+		a.TimestepCond = nn.SinusoidalEmbedding(g.Device, g.DType, slices.Repeat([]float32{w}, cond.Context.Dim(0)), dim, false, 1)
 	}
 	if cfg.AdditionEmbedType == "text_time" {
 		a.Pooled = cond.Pooled
