@@ -155,6 +155,9 @@ func (p parser) text() (string, error) {
 	return s, nil
 }
 
+// maxRank is that of PyTorch's tensors.
+const maxRank = 64
+
 // sizes reads an array of whole numbers, none below 0.
 func (p parser) sizes() ([]int, error) {
 	if err := p.delim('['); err != nil {
@@ -171,7 +174,9 @@ func (p parser) sizes() ([]int, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s is not a size", short(fmt.Sprint(tok)))
 		}
-		list = append(list, int(n))
+		if list = append(list, int(n)); len(list) > maxRank {
+			return nil, fmt.Errorf("more than %d sizes", maxRank)
+		}
 	}
 	return list, p.delim(']')
 }

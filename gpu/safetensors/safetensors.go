@@ -88,23 +88,18 @@ type View struct {
 type File struct {
 	tensors  map[string]View
 	metadata map[string]string
-	unmap    func() error
+	mapping  Mapping
 }
 
 // Open maps the file at path into memory; bytes are read when they are first
 // touched. The file must not be shortened while it is open; replacing it by
 // renaming, as Write does, is safe. The caller must Close it.
 func Open(path string) (*File, error) {
-	data, unmap, err := Map(path)
+	f, m, err := OpenAs(path, Parse)
 	if err != nil {
 		return nil, err
 	}
-	f, err := Parse(data)
-	if err != nil {
-		unmap()
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	f.unmap = unmap
+	f.mapping = m
 	return f, nil
 }
 
@@ -148,10 +143,5 @@ func (f *File) Metadata() map[string]string {
 // Close gives the file's memory back. Views taken from it must not be used any more.
 func (f *File) Close() error {
 	f.tensors = nil
-	if f.unmap == nil {
-		return nil
-	}
-	unmap := f.unmap
-	f.unmap = nil
-	return unmap()
+	return f.mapping.Close()
 }

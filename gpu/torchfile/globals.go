@@ -85,7 +85,7 @@ func (g global) allowed() bool {
 
 // call is the value of f(args): tensors and dictionaries are made, all else is
 // kept as it is written.
-func call(f, args any) (any, error) {
+func (m *machine) call(f, args any) (any, error) {
 	g, ok := f.(global)
 	a, ok2 := args.(tuple)
 	if !ok || !ok2 {
@@ -99,6 +99,10 @@ func call(f, args any) (any, error) {
 		d := newDict()
 		if len(a) == 1 { // a list of pairs, as the first versions wrote it
 			if items, ok := a[0].(*list); ok {
+				// What is written once is copied once in an honest file.
+				if m.copied += len(items.items); m.copied > len(m.data) {
+					return nil, errors.New("damaged pickle: it copies a list without end")
+				}
 				for _, item := range items.items {
 					switch kv := item.(type) {
 					case tuple:
@@ -136,7 +140,7 @@ func call(f, args any) (any, error) {
 		return nil, errors.New("damaged pickle: a parameter without tensor")
 	case "torch._tensor._rebuild_from_type_v2": // function, class, its arguments, state
 		if len(a) >= 3 && a[0] != f {
-			return call(a[0], a[2])
+			return m.call(a[0], a[2])
 		}
 	}
 	return &object{class: g}, nil

@@ -247,7 +247,7 @@ func (m *machine) build(op byte) error {
 		if err != nil {
 			return err
 		}
-		v, err := call(f, args)
+		v, err := m.call(f, args)
 		return m.push(v, err)
 	case 0x92: // NEWOBJ_EX
 		if _, err := m.pop(); err != nil {
@@ -272,7 +272,7 @@ func (m *machine) build(op byte) error {
 		if len(items) == 0 {
 			return errStack
 		}
-		v, err := call(items[0], tuple(items[1:]))
+		v, err := m.call(items[0], tuple(items[1:]))
 		return m.push(v, err)
 	}
 	// INST: the name stands in the text.
@@ -287,7 +287,7 @@ func (m *machine) build(op byte) error {
 	if err != nil {
 		return err
 	}
-	v, err := call(f, tuple(items))
+	v, err := m.call(f, tuple(items))
 	return m.push(v, err)
 }
 

@@ -23,22 +23,18 @@ import (
 type File struct {
 	tensors map[string]*tensor
 	numbers map[string]int64 // whole numbers beside the tensors, such as global_step
-	unmap   func() error
+	room    int              // bytes that names may still take
+	mapping safetensors.Mapping
 }
 
 // Open maps the file at path into memory; bytes are read when they are first
 // touched. The caller must Close it.
 func Open(path string) (*File, error) {
-	data, unmap, err := safetensors.Map(path)
+	f, m, err := safetensors.OpenAs(path, Parse)
 	if err != nil {
 		return nil, err
 	}
-	f, err := Parse(data)
-	if err != nil {
-		unmap()
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	f.unmap = unmap
+	f.mapping = m
 	return f, nil
 }
 
@@ -58,8 +54,10 @@ func Parse(data []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{tensors: map[string]*tensor{}, numbers: map[string]int64{}}
-	f.collect(root)
+	f := newFile(len(data))
+	if err := f.collect(root); err != nil {
+		return nil, err
+	}
 	for _, name := range slices.Sorted(maps.Keys(f.tensors)) {
 		if err := f.tensors[name].check(); err != nil {
 			return nil, fmt.Errorf("tensor %s: %w", short(name), err)
@@ -69,6 +67,12 @@ func Parse(data []byte) (*File, error) {
 		return nil, errors.New("a pickle without tensors")
 	}
 	return f, nil
+}
+
+// newFile is one of size bytes without tensors. All names together take no more
+// than some times the file: one dictionary inside another could make any length.
+func newFile(size int) *File {
+	return &File{tensors: map[string]*tensor{}, numbers: map[string]int64{}, room: 8*size + 4096}
 }
 
 // Names returns the names of all tensors, sorted: those inside "state_dict"
@@ -97,24 +101,20 @@ func (f *File) Get(name string) (safetensors.View, bool) {
 // Close gives the file's memory back. Views taken from it must not be used any more.
 func (f *File) Close() error {
 	f.tensors = nil
-	if f.unmap == nil {
-		return nil
-	}
-	unmap := f.unmap
-	f.unmap = nil
-	return unmap()
+	return f.mapping.Close()
 }
 
 // collect names the tensors inside the file's value.
-func (f *File) collect(root any) {
+func (f *File) collect(root any) error {
 	top, ok := root.(*dict)
 	if !ok {
-		f.flatten("", root, map[any]bool{}, 0)
-		return
+		return f.flatten("", root, map[any]bool{}, 0)
 	}
 	seen := map[any]bool{top: true}
 	if state, ok := top.get("state_dict").(*dict); ok {
-		f.flatten("", state, seen, 0)
+		if err := f.flatten("", state, seen, 0); err != nil {
+			return err
+		}
 	}
 	for _, p := range top.pairs {
 		key, ok := keyText(p.key)
@@ -127,8 +127,11 @@ func (f *File) collect(root any) {
 			}
 			continue
 		}
-		f.flatten(key, p.value, seen, 0)
+		if err := f.flatten(key, p.value, seen, 0); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // maxDepth is deeper than any file of weights nests.
@@ -136,9 +139,9 @@ const maxDepth = 16
 
 // flatten visits each container once, however often the file refers to it: the
 // work is bounded by the file's size.
-func (f *File) flatten(name string, v any, seen map[any]bool, depth int) {
+func (f *File) flatten(name string, v any, seen map[any]bool, depth int) error {
 	if depth > maxDepth {
-		return
+		return nil
 	}
 	switch v := v.(type) {
 	case *tensor:
@@ -148,22 +151,39 @@ func (f *File) flatten(name string, v any, seen map[any]bool, depth int) {
 	case *object:
 		if !seen[v] {
 			seen[v] = true
-			f.flatten(name, v.state, seen, depth+1)
+			return f.flatten(name, v.state, seen, depth+1)
 		}
 	case *dict:
 		if seen[v] {
-			return
+			return nil
 		}
 		seen[v] = true
 		for _, p := range v.pairs {
-			if key, ok := keyText(p.key); ok {
-				if key == "_parameters" || key == "_metadata" { // of an nn.Module; beside the names
-					key = ""
-				}
-				f.flatten(join(name, key), p.value, seen, depth+1)
+			key, ok := keyText(p.key)
+			if !ok || !named(p.value) {
+				continue
+			}
+			if key == "_parameters" || key == "_metadata" { // of an nn.Module; beside the names
+				key = ""
+			}
+			if f.room -= len(name) + len(key); f.room < 0 {
+				return errors.New("damaged pickle: names without end")
+			}
+			if err := f.flatten(join(name, key), p.value, seen, depth+1); err != nil {
+				return err
 			}
 		}
 	}
+	return nil
+}
+
+// named tells whether a value is a tensor or may hold some.
+func named(v any) bool {
+	switch v.(type) {
+	case *tensor, *object, *dict:
+		return true
+	}
+	return false
 }
 
 func join(name, key string) string {

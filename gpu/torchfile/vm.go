@@ -72,6 +72,8 @@ type machine struct {
 	stack []any
 	marks []int
 	memo  map[int]any
+
+	copied int // elements of lists that became dictionaries
 	// persistent gives the value of a persistent id, which torch uses for storages.
 	persistent func(id any) (any, error)
 }
