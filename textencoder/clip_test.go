@@ -1,7 +1,6 @@
 package textencoder
 
 import (
-	"encoding/json"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -110,23 +109,11 @@ func TestCLIPRefusesWrongTokens(t *testing.T) {
 	})
 }
 
+var configs = golden.Configs[Config, *Model]{Parse: ParseConfig, New: New}
+
 func TestCLIPConfig(t *testing.T) {
 	for _, name := range clipCases {
-		cfg, err := ParseConfig(golden.Read(t, "testdata", name, "config.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := json.Marshal(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := ParseConfig(data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if a, _ := json.Marshal(again); string(a) != string(data) {
-			t.Errorf("%s: after writing and reading\n%s\nwant\n%s", name, a, data)
-		}
+		configs.Rewrites(t, name, golden.Read(t, "testdata", name, "config.json"))
 	}
 }
 
@@ -141,17 +128,7 @@ func TestCLIPSizes(t *testing.T) {
 		{"SDXL 2", `{"architectures":["CLIPTextModelWithProjection"],"hidden_size":1280,"intermediate_size":5120,
 			"num_attention_heads":20,"num_hidden_layers":32,"projection_dim":1280}`, 694_659_840},
 	} {
-		cfg, err := ParseConfig([]byte(c.config))
-		if err != nil {
-			t.Fatalf("%s: %v", c.name, err)
-		}
-		m, err := New(cfg)
-		if err != nil {
-			t.Fatalf("%s: %v", c.name, err)
-		}
-		if got := nn.Count(m); got != c.want {
-			t.Errorf("%s has %d parameters, want %d", c.name, got, c.want)
-		}
+		configs.Counts(t, c.name, c.config, c.want)
 	}
 }
 
@@ -165,23 +142,19 @@ func TestCLIPConfigErrors(t *testing.T) {
 		{`{"num_hidden_layers":100000}`, "text encoder config: num_hidden_layers is 100000, want 1 to 1024"},
 		{`{"vocab_size":-1}`, "text encoder config: vocab_size is -1, want 1 to 16777216"},
 	} {
-		if _, err := ParseConfig([]byte(c.config)); err == nil || err.Error() != c.want {
-			t.Errorf("%s\ngot  %v\nwant %s", c.config, err, c.want)
-		}
+		configs.Refuses(t, c.config, c.want)
 	}
 }
 
+// No config.json makes more than some megabytes of what a model would be.
+func TestCLIPConfigsAreBounded(t *testing.T) {
+	configs.Bounded(t, `{"num_hidden_layers":1024,"hidden_size":16777216,"vocab_size":16777216}`, 16<<20)
+}
+
 func FuzzCLIPConfig(f *testing.F) {
+	var seeds [][]byte
 	for _, name := range clipCases {
-		f.Add(golden.Read(f, "testdata", name, "config.json"))
+		seeds = append(seeds, golden.Read(f, "testdata", name, "config.json"))
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		cfg, err := ParseConfig(data)
-		if err != nil {
-			return
-		}
-		if _, err := New(cfg); err != nil {
-			t.Errorf("a parsed configuration cannot be built: %v", err)
-		}
-	})
+	configs.Fuzz(f, seeds...)
 }

@@ -1,10 +1,10 @@
 package unet
 
 import (
-	"encoding/json"
 	"errors"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"latent/gpu"
@@ -137,25 +137,11 @@ func TestForwardWithoutWhatTheModelWants(t *testing.T) {
 	})
 }
 
+var configs = golden.Configs[Config, *Model]{Parse: ParseConfig, New: New}
+
 func TestParseConfig(t *testing.T) {
 	for _, name := range cases {
-		t.Run(name, func(t *testing.T) {
-			cfg, err := ParseConfig(golden.Read(t, "testdata", name, "config.json"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			data, err := json.Marshal(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			again, err := ParseConfig(data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if a, _ := json.Marshal(again); string(a) != string(data) {
-				t.Errorf("after writing and reading\n%s\nwant\n%s", a, data)
-			}
-		})
+		configs.Rewrites(t, name, golden.Read(t, "testdata", name, "config.json"))
 	}
 }
 
@@ -174,17 +160,7 @@ func TestStableDiffusionSizes(t *testing.T) {
 			"addition_embed_type":"text_time","addition_time_embed_dim":256,
 			"projection_class_embeddings_input_dim":2816}`, 2_567_463_684},
 	} {
-		cfg, err := ParseConfig([]byte(c.config))
-		if err != nil {
-			t.Fatalf("%s: %v", c.name, err)
-		}
-		m, err := New(cfg)
-		if err != nil {
-			t.Fatalf("%s: %v", c.name, err)
-		}
-		if got := nn.Count(m); got != c.want {
-			t.Errorf("%s has %d parameters, want %d", c.name, got, c.want)
-		}
+		configs.Counts(t, c.name, c.config, c.want)
 	}
 }
 
@@ -207,23 +183,28 @@ func TestParseConfigErrors(t *testing.T) {
 		{`{"addition_embed_type":"text_time"}`, "U-Net config: projection_class_embeddings_input_dim is 0, want 1 to 1048576"},
 		{`{"conv_in_kernel":4}`, "U-Net config: conv_in_kernel 4 and conv_out_kernel 3 must be odd, 1 to 31"},
 	} {
-		if _, err := ParseConfig([]byte(c.config)); err == nil || err.Error() != c.want {
-			t.Errorf("%s\ngot  %v\nwant %s", c.config, err, c.want)
-		}
+		configs.Refuses(t, c.config, c.want)
+	}
+}
+
+// No config.json, however short, makes the program declare more than the limits allow.
+func TestConfigsAreBounded(t *testing.T) {
+	blocks := func(n int, s string) string { return "[" + strings.TrimSuffix(strings.Repeat(s+",", n), ",") + "]" }
+	for _, config := range []string{
+		`{"layers_per_block":64,"transformer_layers_per_block":15}`,
+		`{"block_out_channels":` + blocks(16, "320") + `,"down_block_types":` + blocks(16, `"CrossAttnDownBlock2D"`) +
+			`,"up_block_types":` + blocks(16, `"CrossAttnUpBlock2D"`) + `,"layers_per_block":63,"transformer_layers_per_block":1}`,
+		`{"block_out_channels":` + blocks(1<<20, "320") + `}`,
+		`{"attention_head_dim":` + strings.Repeat("[", 1<<20) + `}`,
+	} {
+		configs.Bounded(t, config, 256<<20)
 	}
 }
 
 func FuzzParseConfig(f *testing.F) {
+	var seeds [][]byte
 	for _, name := range cases {
-		f.Add(golden.Read(f, "testdata", name, "config.json"))
+		seeds = append(seeds, golden.Read(f, "testdata", name, "config.json"))
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		cfg, err := ParseConfig(data)
-		if err != nil {
-			return
-		}
-		if _, err := New(cfg); err != nil {
-			t.Errorf("a parsed configuration cannot be built: %v", err)
-		}
-	})
+	configs.Fuzz(f, seeds...)
 }

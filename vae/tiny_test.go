@@ -83,22 +83,15 @@ func TestParseTinyConfig(t *testing.T) {
 		`{"latent_channels":0}`:                    "tiny autoencoder config: latent_channels is 0, want 1 to 1048576",
 		`{"encoder_block_out_channels":[1,2,3,4]}`: "tiny autoencoder config: encoder_block_out_channels [1 2 3 4] must be one number, 1 to 1048576",
 	} {
-		if _, err := ParseTinyConfig([]byte(config)); err == nil || err.Error() != want {
-			t.Errorf("%s\ngot  %v\nwant %s", config, err, want)
-		}
+		tinyConfigs.Refuses(t, config, want)
 	}
 }
 
 func FuzzParseTinyConfig(f *testing.F) {
-	f.Add(golden.Read(f, "testdata/tiny/config.json"))
-	f.Add([]byte(`{"num_encoder_blocks":[0],"encoder_block_out_channels":[1]}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		cfg, err := ParseTinyConfig(data)
-		if err != nil {
-			return
-		}
-		if _, err := NewTiny(cfg, true, true); err != nil {
-			t.Errorf("a parsed configuration cannot be built: %v", err)
-		}
-	})
+	tinyConfigs.Fuzz(f, golden.Read(f, "testdata/tiny/config.json"), []byte(`{"num_encoder_blocks":[0],"encoder_block_out_channels":[1]}`))
+}
+
+var tinyConfigs = golden.Configs[TinyConfig, *Tiny]{
+	Parse: ParseTinyConfig,
+	New:   func(c TinyConfig) (*Tiny, error) { return NewTiny(c, true, true) },
 }

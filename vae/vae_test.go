@@ -1,9 +1,9 @@
 package vae
 
 import (
-	"encoding/json"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"latent/gpu"
@@ -142,40 +142,23 @@ func TestWrongSizesAreErrors(t *testing.T) {
 	})
 }
 
+var configs = golden.Configs[Config, *Model]{Parse: ParseConfig, New: New}
+
 func TestParseConfig(t *testing.T) {
 	for _, name := range cases {
-		cfg, err := ParseConfig(golden.Read(t, "testdata", name, "config.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := json.Marshal(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := ParseConfig(data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if a, _ := json.Marshal(again); string(a) != string(data) {
-			t.Errorf("%s: after writing and reading\n%s\nwant\n%s", name, a, data)
-		}
+		configs.Rewrites(t, name, golden.Read(t, "testdata", name, "config.json"))
 	}
 }
 
 // Stable Diffusion's autoencoder, by its number of parameters.
 func TestStableDiffusionSize(t *testing.T) {
-	cfg, err := ParseConfig([]byte(`{"block_out_channels":[128,256,512,512],"layers_per_block":2,
+	const config = `{"block_out_channels":[128,256,512,512],"layers_per_block":2,
 		"down_block_types":["DownEncoderBlock2D","DownEncoderBlock2D","DownEncoderBlock2D","DownEncoderBlock2D"],
-		"up_block_types":["UpDecoderBlock2D","UpDecoderBlock2D","UpDecoderBlock2D","UpDecoderBlock2D"]}`))
+		"up_block_types":["UpDecoderBlock2D","UpDecoderBlock2D","UpDecoderBlock2D","UpDecoderBlock2D"]}`
+	configs.Counts(t, "the autoencoder", config, 83_653_863)
+	cfg, err := ParseConfig([]byte(config))
 	if err != nil {
 		t.Fatal(err)
-	}
-	m, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := nn.Count(m), 83_653_863; got != want {
-		t.Errorf("%d parameters, want %d", got, want)
 	}
 	if got := cfg.Factor(); got != 8 {
 		t.Errorf("factor %d, want 8", got)
@@ -194,23 +177,26 @@ func TestParseConfigErrors(t *testing.T) {
 		{`{"layers_per_block":1000000}`, "autoencoder config: layers_per_block is 1000000, want 1 to 256"},
 		{`{"scaling_factor":0}`, "autoencoder config: scaling_factor is 0"},
 	} {
-		if _, err := ParseConfig([]byte(c.config)); err == nil || err.Error() != c.want {
-			t.Errorf("%s\ngot  %v\nwant %s", c.config, err, c.want)
-		}
+		configs.Refuses(t, c.config, c.want)
+	}
+}
+
+// No config.json makes more than some megabytes of what a model would be.
+func TestConfigsAreBounded(t *testing.T) {
+	blocks := func(n int, s string) string { return "[" + strings.TrimSuffix(strings.Repeat(s+",", n), ",") + "]" }
+	for _, config := range []string{
+		`{"block_out_channels":` + blocks(16, "64") + `,"down_block_types":` + blocks(16, `"DownEncoderBlock2D"`) +
+			`,"up_block_types":` + blocks(16, `"UpDecoderBlock2D"`) + `,"layers_per_block":256}`,
+		`{"block_out_channels":` + blocks(1<<20, "64") + `}`,
+	} {
+		configs.Bounded(t, config, 64<<20)
 	}
 }
 
 func FuzzParseConfig(f *testing.F) {
+	var seeds [][]byte
 	for _, name := range cases {
-		f.Add(golden.Read(f, "testdata", name, "config.json"))
+		seeds = append(seeds, golden.Read(f, "testdata", name, "config.json"))
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		cfg, err := ParseConfig(data)
-		if err != nil {
-			return
-		}
-		if _, err := New(cfg); err != nil {
-			t.Errorf("a parsed configuration cannot be built: %v", err)
-		}
-	})
+	configs.Fuzz(f, seeds...)
 }
