@@ -7,7 +7,10 @@ import (
 	"slices"
 	"testing"
 
+	"latent/gpu/nn"
+	"latent/gpu/nn/golden"
 	"latent/gpu/safetensors"
+	"latent/gpu/torchfile"
 )
 
 type view = safetensors.View
@@ -111,8 +114,17 @@ func FuzzEmbedding(f *testing.F) {
 		}
 		f.Add(file.Bytes())
 	}
+	for _, name := range []string{"torchfile/testdata/embedding.pt", "torchfile/testdata/eight.pt", "half/testdata/float8.safetensors"} {
+		f.Add(golden.Read(f, "../gpu", name))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		file, err := safetensors.Parse(data)
+		var file nn.Source
+		var err error
+		if torchfile.Is(data) {
+			file, err = torchfile.Parse(data)
+		} else {
+			file, err = safetensors.Parse(data)
+		}
 		if err != nil {
 			return
 		}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"latent/gpu/nn/golden"
 )
 
 // fastFile is v's vocabulary as a tokenizer.json, whose special tokens are added
@@ -82,6 +84,7 @@ func FuzzTokenizerJSON(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(fastFile(f, v, func(line string) any { return strings.Fields(line) }))
+	f.Add(golden.Read(f, "../app/pipeline/testdata/model/tokenizer/tokenizer.json")) // of transformers 5
 	f.Add([]byte(`{"added_tokens":[{"id":3,"content":"<|startoftext|>"}],"model":{"type":"BPE","end_of_word_suffix":"</w>","vocab":{"a":0},"merges":["a a"]}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		tok, err := LoadTokenizer(fstest.MapFS{"tokenizer.json": {Data: data}})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -231,6 +232,14 @@ func FuzzLoadTokenizer(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(v["vocab.json"], v["merges.txt"], v["tokenizer_config.json"], v["special_tokens_map.json"])
+	for _, name := range []string{"added", "built", "decoder", "holes", "sd1", "sd2"} { // as transformers writes them
+		dir := os.DirFS(filepath.Join("testdata", "tokenizer", name))
+		read := func(name string) []byte {
+			data, _ := fs.ReadFile(dir, name) // some have not all
+			return data
+		}
+		f.Add(read("vocab.json"), read("merges.txt"), read("tokenizer_config.json"), read("special_tokens_map.json"))
+	}
 	small := []byte(`{"a":0,"b</w>":1,"ab</w>":2,"<|startoftext|>":3,"<|endoftext|>":4}`)
 	f.Add(small, []byte("a b</w>\n"), []byte(`{"added_tokens_decoder":{"4":{"content":"<|endoftext|>"}}}`), []byte(`{}`))
 	f.Fuzz(func(t *testing.T, vocab, merges, config, special []byte) {

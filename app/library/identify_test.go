@@ -16,6 +16,7 @@ import (
 	"latent/gpu"
 	"latent/gpu/nn"
 	"latent/gpu/safetensors"
+	"latent/gpu/torchfile"
 	"latent/scheduler"
 	"latent/textencoder"
 	"latent/unet"
@@ -364,7 +365,11 @@ func TestList(t *testing.T) {
 
 // A file whose header says anything gives an answer, never a panic.
 func FuzzIdentify(f *testing.F) {
-	for _, name := range []string{"testdata/sd1.golden.safetensors", "../../gpu/torchfile/testdata/zip.pt"} {
+	for _, name := range []string{
+		"testdata/sd1.golden.safetensors", "testdata/sdxl/text_encoder_2/model.safetensors",
+		"../../gpu/torchfile/testdata/zip.pt", "../../gpu/torchfile/testdata/legacy.pt", "../../gpu/torchfile/testdata/embedding.pt",
+		"lora/testdata/sd1_locon_mid.safetensors", "lora/testdata/sd1_lokr_whole.safetensors",
+	} {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			f.Fatal(err)
@@ -382,9 +387,31 @@ func FuzzIdentify(f *testing.F) {
 	}
 	add(shapes{"model.diffusion_model.input_blocks.0.0.weight": {1, 4, 1, 1}, "cond_stage_model.x": {}, "model.diffusion_model.attn2.to_k.weight": {1, 768}, "first_stage_model.y": {1}})
 	add(shapes{"lora_unet_attn2_to_k.lora_down.weight": {1, 768}, "global_step": {}})
+	add(shapes{"a.weight": {2, 2}, "a.scale_weight": {}, "b.weight": {1}, "b.weight_scale": {1}, "scaled_fp8": {0}})
+	var families map[string]shapes
+	if data, err := os.ReadFile("testdata/families.json"); err != nil || json.Unmarshal(data, &families) != nil {
+		f.Fatal(err)
+	}
+	for _, s := range families {
+		for _, shape := range s {
+			if len(shape) > 0 {
+				shape[0] = 0 // the names and widths without the bytes
+			}
+		}
+		add(s)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		file, err := safetensors.Parse(data)
+		var file Tensors
+		var err error
+		if torchfile.Is(data) {
+			file, err = torchfile.Parse(data)
+		} else {
+			file, err = safetensors.Parse(data)
+		}
 		if err != nil {
+			return
+		}
+		if file, err = withScales(file); err != nil {
 			return
 		}
 		i := Info{}

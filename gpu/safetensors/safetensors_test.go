@@ -282,6 +282,15 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(data)
+	for _, name := range []string{ // of diffusers, PEFT and kohya
+		"../../app/library/testdata/sdxl/text_encoder_2/model.safetensors", "../../app/library/lora/testdata/sd1_lokr_whole.safetensors",
+		"../../app/library/lora/testdata/sd1_peft.safetensors", "../half/testdata/float8.safetensors",
+	} {
+		if data, err = os.ReadFile(name); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
 	f.Add(file(`{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"__metadata__":{"a":"b"}}`, 8))
 	f.Add(file(`{"t":{"dtype":"F4","shape":[4],"data_offsets":[0,2]}}`, 2))
 	f.Add(file(`{}`, 0))

@@ -256,7 +256,7 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 		var b bytes.Buffer
-		if err := safetensors.WriteTo(&b, entries, nil); err != nil {
+		if err := safetensors.WriteTo(&b, entries, sf.Metadata()); err != nil {
 			f.Fatal(err)
 		}
 		f.Add(b.Bytes())
