@@ -6,12 +6,15 @@ to f16) and golden.safetensors.
 """
 import pathlib
 import shutil
+import sys
 
 import torch
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.resolve().parents[1] / "gpu/nn/golden"))
+from small import randomize, samples  # noqa: E402
 BASE = dict(
     vocab_size=40, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
     max_position_embeddings=9, projection_dim=12, bos_token_id=38, eos_token_id=39, pad_token_id=39,
@@ -25,22 +28,6 @@ CASES = {
     "clip_sd2": (CLIPTextModel, dict(hidden_act="gelu", pad_token_id=0, eos_token_id=37), ""),
     "clip_sdxl": (CLIPTextModelWithProjection, dict(hidden_act="gelu"), ""),
 }
-
-
-def randomize(model):
-    """No parameter keeps a neutral value that would hide a mistake."""
-    for name, p in model.named_parameters():
-        fan_in = p[0].numel() if p.dim() > 1 else 0
-        value = torch.randn_like(p) * (fan_in**-0.5 if fan_in else 0.2)
-        if "norm" in name and name.endswith("weight"):
-            value += 1
-        p.data = value.half().float()
-
-
-def samples(g):
-    """The norm, then at most 32 elements at even steps."""
-    flat = g.flatten()
-    return torch.cat([flat.norm()[None], flat[:: -(-flat.numel() // 32)]])
 
 
 for case, (cls, config, prefix) in CASES.items():

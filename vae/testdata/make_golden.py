@@ -6,12 +6,15 @@ rounded to f16) and golden.safetensors, tensors channels last.
 """
 import pathlib
 import shutil
+import sys
 
 import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.resolve().parents[1] / "gpu/nn/golden"))
+from small import nhwc, randomize, samples  # noqa: E402
 BASE = dict(
     sample_size=16, norm_num_groups=4, block_out_channels=(8, 16), latent_channels=4, layers_per_block=1,
     down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
@@ -28,26 +31,6 @@ CASES = {
     "old_names": dict(block_out_channels=(8, 8), in_channels=1, out_channels=1),
 }
 OLD = {"to_q.": "query.", "to_k.": "key.", "to_v.": "value.", "to_out.0.": "proj_attn."}
-
-
-def randomize(model):
-    """No parameter keeps a neutral value that would hide a mistake."""
-    for name, p in model.named_parameters():
-        fan_in = p[0].numel() if p.dim() > 1 else 0
-        value = torch.randn_like(p) * (fan_in**-0.5 if fan_in else 0.2)
-        if "norm" in name and name.endswith("weight"):
-            value += 1
-        p.data = value.half().float()
-
-
-def samples(g):
-    """The norm, then at most 32 elements at even steps."""
-    flat = g.flatten()
-    return torch.cat([flat.norm()[None], flat[:: -(-flat.numel() // 32)]])
-
-
-def nhwc(x):
-    return x.detach().permute(0, 2, 3, 1).contiguous()
 
 
 for case, config in CASES.items():

@@ -10,6 +10,7 @@ original modules; diffusers' own converters must give the folder's tensors back.
 import json
 import pathlib
 import shutil
+import sys
 import tempfile
 
 import torch
@@ -20,6 +21,8 @@ from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.resolve().parents[2] / "gpu/nn/golden"))
+from small import nhwc, randomize  # noqa: E402
 LENGTH = 8
 BASE = dict(sample_size=8, norm_num_groups=2, layers_per_block=1, attention_head_dim=2)
 CROSS, PLAIN = "CrossAttn%sBlock2D", "%sBlock2D"
@@ -53,17 +56,6 @@ CASES = {
 }
 
 
-def randomize(model, dtype):
-    """No parameter keeps a neutral value that would hide a mistake."""
-    for name, p in model.named_parameters():
-        fan_in = p[0].numel() if p.dim() > 1 else 0
-        value = torch.randn_like(p) * (fan_in**-0.5 if fan_in else 0.2)
-        if "norm" in name and name.endswith("weight"):
-            value += 1
-        p.data = value.to(dtype).float()
-    return model.eval()
-
-
 def tokenizer(folder):
     tokens = [c + end for end in ("", "</w>") for c in "abcdefghijklm"] + ["<|startoftext|>", "<|endoftext|>"]
     folder.mkdir(parents=True)
@@ -83,10 +75,6 @@ def same(got, want, what):
     assert got.keys() == want.keys(), (what, got.keys() ^ want.keys())
     for k in want:
         assert torch.equal(got[k].reshape(want[k].shape), want[k]), (what, k)
-
-
-def nhwc(x):
-    return x.detach().permute(0, 2, 3, 1).contiguous()
 
 
 for seed, (case, c) in enumerate(CASES.items()):
@@ -111,7 +99,7 @@ for seed, (case, c) in enumerate(CASES.items()):
         shutil.copytree(folder / "tokenizer", folder / "tokenizer_2")
         parts["text_encoder_2"] = CLIPTextModelWithProjection(CLIPTextConfig(**text_config | dict(hidden_act="gelu")))
     for part in parts.values():
-        randomize(part, c["folder"])
+        randomize(part, dtype=c["folder"])
     states = {name: {k: v.clone() for k, v in part.state_dict().items()} for name, part in parts.items()}
 
     ldm = ldm_unet(dict(states["unet"]), parts["unet"].config)

@@ -7,6 +7,7 @@ last) and the picture.
 import json
 import pathlib
 import shutil
+import sys
 import tempfile
 
 import torch
@@ -15,6 +16,8 @@ from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.resolve().parents[2] / "gpu/nn/golden"))
+from small import randomize  # noqa: E402
 MODEL = HERE / "model"
 WIDTH, LENGTH = 16, 12
 REQUEST = dict(
@@ -22,17 +25,6 @@ REQUEST = dict(
     width=48, height=32, output_type="pt",
 )
 SEED = 1234
-
-
-def randomize(model, gain=1.0):
-    """No parameter keeps a neutral value that would hide a mistake."""
-    for name, p in model.named_parameters():
-        fan_in = p[0].numel() if p.dim() > 1 else 0
-        value = gain * torch.randn_like(p) * (fan_in**-0.5 if fan_in else 0.2)
-        if "norm" in name and name.endswith("weight"):
-            value += 1
-        p.data = value.half().float()
-    return model.eval()
 
 
 def tokenizer(folder):

@@ -9,6 +9,7 @@ are channels last.
 import json
 import pathlib
 import shutil
+import sys
 
 import numpy as np
 import torch
@@ -22,19 +23,11 @@ from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.resolve().parents[2] / "gpu/nn/golden"))
+from small import randomize  # noqa: E402
 MODEL, WAYS = HERE / "model", HERE / "ways"
 WIDTH, HEIGHT, SEED = 48, 32, 1234
 PROMPT = dict(prompt="a red fox, blue sky", num_inference_steps=10, guidance_scale=4.0, output_type="pt")
-
-
-def randomize(model, gain=1.0):
-    for name, p in model.named_parameters():
-        fan_in = p[0].numel() if p.dim() > 1 else 0
-        value = gain * torch.randn_like(p) * (fan_in**-0.5 if fan_in else 0.2)
-        if "norm" in name and name.endswith("weight"):
-            value += 1
-        p.data = value.half().float()
-    return model.eval()
 
 
 def save(model, folder):

@@ -6,6 +6,7 @@ for a constant and a cosine learning rate, both with warm-up.
 """
 import math
 import pathlib
+import sys
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -13,18 +14,9 @@ from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.resolve().parents[2] / "gpu/nn/golden"))
+from small import randomize  # noqa: E402
 STEPS, BATCH, WARMUP, LR = 10, 2, 3, 3e-3
-
-
-def randomize(model):
-    """No parameter keeps a neutral value that would hide a mistake."""
-    for name, p in model.named_parameters():
-        fan_in = p[0].numel() if p.dim() > 1 else 0
-        value = torch.randn_like(p) * (fan_in**-0.5 if fan_in else 0.2)
-        if "norm" in name and name.endswith("weight"):
-            value += 1
-        p.data = value.half().float()
-    return model
 
 
 def build():

@@ -15,6 +15,7 @@ import hashlib
 import json
 import pathlib
 import shutil
+import sys
 import tempfile
 
 import peft
@@ -25,6 +26,8 @@ from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.resolve().parents[3] / "gpu/nn/golden"))
+from small import nhwc, randomize  # noqa: E402
 UNET = dict(sample_size=8, norm_num_groups=4, attention_head_dim=2, cross_attention_dim=12)
 UNETS = {
     "sd1": dict(block_out_channels=(8, 16), layers_per_block=1, down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
@@ -39,19 +42,6 @@ TEXT = dict(vocab_size=20, intermediate_size=16, num_hidden_layers=2, num_attent
             bos_token_id=18, eos_token_id=19, pad_token_id=19, projection_dim=10)
 IDS = torch.tensor([[18, 5, 6, 12, 19, 19], [18, 1, 19, 19, 19, 19]])
 golden = {}
-
-
-def randomize(model):
-    for name, p in model.named_parameters():
-        fan_in = p[0].numel() if p.dim() > 1 else 0
-        value = torch.randn_like(p) * (fan_in**-0.5 if fan_in else 0.2)
-        if "norm" in name and name.endswith("weight"):
-            value += 1
-        p.data = value.half().float()
-
-
-def nhwc(x):
-    return x.detach().permute(0, 2, 3, 1).contiguous()
 
 
 def modules(model, *endings):
