@@ -94,10 +94,11 @@ func parsePrompt(p traced) []Part {
 				n = len(rest)
 			}
 			for k, text := range splitBreaks(p.slice(i, i+n)) {
-				if k > 0 {
-					add(trace(breakWord), breakWeight)
+				if k%2 == 1 {
+					add(text, breakWeight)
+				} else {
+					add(text, 1)
 				}
-				add(text, 1)
 			}
 		}
 	}
@@ -129,10 +130,14 @@ func closingWeight(text string) (number float64, size int) {
 	return min(max(number, -maxWeight), maxWeight), len(text) - len(rest) + 1
 }
 
-// splitBreaks splits at the words BREAK, and takes the white space around them.
+// splitBreaks splits at the words BREAK, every second part, and takes the white
+// space around them.
 func splitBreaks(t traced) []traced {
 	out := splitWord(t, breakWord)
 	for i, p := range out {
+		if i%2 == 1 {
+			continue
+		}
 		from, to := 0, len(p.text)
 		if i > 0 {
 			from = to - len(strings.TrimLeftFunc(p.text, isSpace))

@@ -40,7 +40,10 @@ type tracedSubprompt struct {
 var plainNumber = regexp.MustCompile(`^[-+]?([0-9]+\.?|[0-9]*\.[0-9]+)$`)
 
 func compose(prompt traced) (out []tracedSubprompt) {
-	for _, t := range splitWord(prompt, andWord) {
+	for i, t := range splitWord(prompt, andWord) {
+		if i%2 == 1 {
+			continue
+		}
 		t = t.slice(0, len(strings.TrimRightFunc(t.text, isSpace)))
 		weight := 1.0
 		if i := strings.LastIndexByte(t.text, ':'); i >= 0 {
@@ -56,7 +59,7 @@ func compose(prompt traced) (out []tracedSubprompt) {
 }
 
 // splitWord splits at a word that stands alone; letters, digits and _ on either
-// side make another word of it.
+// side make another word of it. The word itself is every second part.
 func splitWord(t traced, word string) (out []traced) {
 	start := 0
 	for i := 0; ; {
@@ -69,7 +72,7 @@ func splitWord(t traced, word string) (out []traced) {
 		before, _ := utf8.DecodeLastRuneInString(t.text[:from])
 		after, _ := utf8.DecodeRuneInString(t.text[i:])
 		if !isWord(before) && !isWord(after) {
-			out = append(out, t.slice(start, from))
+			out = append(out, t.slice(start, from), t.slice(from, i))
 			start = i
 		}
 	}

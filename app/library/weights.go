@@ -77,7 +77,7 @@ func shardNames(folder fs.FS, name string) ([]string, error) {
 	}
 	files := map[string]bool{}
 	for _, file := range index.Map {
-		if file != path.Base(file) {
+		if file != path.Base(file) || !fs.ValidPath(file) || file == "." {
 			return nil, fmt.Errorf("%s: %.100q is not a file beside it", name, file)
 		}
 		files[path.Join(path.Dir(name), file)] = true
