@@ -275,7 +275,44 @@ func TestCloseTwice(t *testing.T) {
 	}
 }
 
-// Whatever Parse accepts is well formed, and survives writing and reading.
+// wellFormed checks what Parse accepts, and that it survives writing and reading.
+func wellFormed(t *testing.T, data []byte) {
+	t.Helper()
+	first, err := Parse(data)
+	if err != nil {
+		return
+	}
+	total := 0
+	for _, name := range first.Names() {
+		v, _ := first.Get(name)
+		if size, err := byteSize(v.DType, v.Shape); err != nil || size != len(v.Data) {
+			t.Fatalf("%q: %s %v with %d bytes", name, v.DType, v.Shape, len(v.Data))
+		}
+		total += len(v.Data)
+	}
+	if total > len(data) {
+		t.Fatalf("%d bytes of tensors in a file of %d", total, len(data))
+	}
+	var buf bytes.Buffer
+	if err := WriteTo(&buf, entriesOf(t, first), first.Metadata()); err != nil {
+		t.Fatal(err)
+	}
+	second, err := Parse(buf.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := first.Names(), second.Names(); !slices.Equal(a, b) {
+		t.Fatalf("names %q became %q", a, b)
+	}
+	for _, name := range first.Names() {
+		a, _ := first.Get(name)
+		b, _ := second.Get(name)
+		if a.DType != b.DType || !slices.Equal(a.Shape, b.Shape) || !bytes.Equal(a.Data, b.Data) {
+			t.Fatalf("%q changed", name)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	data, err := os.ReadFile(golden)
 	if err != nil {
@@ -294,41 +331,25 @@ func FuzzParse(f *testing.F) {
 	f.Add(file(`{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"__metadata__":{"a":"b"}}`, 8))
 	f.Add(file(`{"t":{"dtype":"F4","shape":[4],"data_offsets":[0,2]}}`, 2))
 	f.Add(file(`{}`, 0))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		first, err := Parse(data)
+	f.Fuzz(wellFormed)
+}
+
+// FuzzHeader changes the JSON without breaking the length before it.
+func FuzzHeader(f *testing.F) {
+	for _, name := range []string{golden, "../half/testdata/float8.safetensors", "../../app/library/lora/testdata/sd1_lokr_whole.safetensors"} {
+		data, err := os.ReadFile(name)
 		if err != nil {
-			return
+			f.Fatal(err)
 		}
-		total := 0
-		for _, name := range first.Names() {
-			v, _ := first.Get(name)
-			if size, err := byteSize(v.DType, v.Shape); err != nil || size != len(v.Data) {
-				t.Fatalf("%q: %s %v with %d bytes", name, v.DType, v.Shape, len(v.Data))
-			}
-			total += len(v.Data)
-		}
-		if total > len(data) {
-			t.Fatalf("%d bytes of tensors in a file of %d", total, len(data))
-		}
-		var buf bytes.Buffer
-		if err := WriteTo(&buf, entriesOf(t, first), first.Metadata()); err != nil {
-			t.Fatal(err)
-		}
-		second, err := Parse(buf.Bytes())
+		header, body, err := split(data)
 		if err != nil {
-			t.Fatal(err)
+			f.Fatal(err)
 		}
-		if a, b := first.Names(), second.Names(); !slices.Equal(a, b) {
-			t.Fatalf("names %q became %q", a, b)
-		}
-		for _, name := range first.Names() {
-			a, _ := first.Get(name)
-			b, _ := second.Get(name)
-			if a.DType != b.DType || !slices.Equal(a.Shape, b.Shape) || !bytes.Equal(a.Data, b.Data) {
-				t.Fatalf("%q changed", name)
-			}
-		}
-	})
+		f.Add(string(header), uint16(len(body)))
+	}
+	f.Add(`{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"__metadata__":{"a":"b"}}`, uint16(8))
+	f.Add(`{"b":{"dtype":"F4","shape":[4],"data_offsets":[1,3]},"a":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}`, uint16(3))
+	f.Fuzz(func(t *testing.T, header string, body uint16) { wellFormed(t, file(header, int(body))) })
 }
 
 func ExampleWriteTo() {
