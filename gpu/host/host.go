@@ -37,6 +37,7 @@ type backend struct {
 
 // start prepares oneDNN for the process.
 var start = sync.OnceValue(func() error {
+	C.host_memory_start()
 	if s := C.host_onednn_start(); s != 0 {
 		return fmt.Errorf("oneDNN does not start (status %d)", int(s))
 	}

@@ -3,11 +3,23 @@
 #include "memory.h"
 
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
 
 enum { LINE = 64, HUGE_PAGE = 2 << 20 };
+
+// Left alone, glibc takes blocks of up to 32 MiB out of its heap once some that size
+// were freed, and keeps what is freed between others: a trimmed device would hold
+// its memory still.
+void host_memory_start(void) {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 2 * HUGE_PAGE);
+#endif
+}
 
 #ifdef _WIN32
 #include <malloc.h>
