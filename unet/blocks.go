@@ -36,24 +36,24 @@ func newDownBlock(cfg Config, i int, kind string, in, temb int) *DownBlock2D {
 
 // forward returns the block's output and the tensor after each of its layers,
 // for the skip connections.
-func (b *DownBlock2D) forward(m *Model, x, temb, cond *gpu.Tensor) (*gpu.Tensor, []*gpu.Tensor) {
+func (b *DownBlock2D) forward(e *Encoder, x, temb, cond *gpu.Tensor) (*gpu.Tensor, []*gpu.Tensor) {
 	var residuals []*gpu.Tensor
 	for i, r := range b.Resnets {
-		x = m.resnet(r, temb, x)
+		x = e.resnet(r, temb, x)
 		if b.Attentions != nil {
-			x = m.attend(b.Attentions[i], x, cond)
+			x = e.attend(b.Attentions[i], x, cond)
 		}
 		residuals = append(residuals, x)
 	}
 	for _, d := range b.Downsamplers {
-		x = m.block(d, func(xs ...*gpu.Tensor) *gpu.Tensor { return d.Conv.Forward(xs[0]) }, x)
+		x = e.block(d, func(xs ...*gpu.Tensor) *gpu.Tensor { return d.Conv.Forward(xs[0]) }, x)
 		residuals = append(residuals, x)
 	}
 	return x, residuals
 }
 
-// MidBlock2D is diffusers' UNetMidBlock2DCrossAttn: a transformer between two
-// residual blocks.
+// MidBlock2D is diffusers' UNetMidBlock2DCrossAttn, a transformer between two
+// residual blocks, or its UNetMidBlock2D, one residual block alone.
 type MidBlock2D struct {
 	Resnets    []*nn.ResnetBlock2D `key:"resnets"`
 	Attentions []*Transformer2D    `key:"attentions"`
@@ -62,19 +62,21 @@ type MidBlock2D struct {
 func newMidBlock(cfg Config, temb int) *MidBlock2D {
 	last := len(cfg.BlockOutChannels) - 1
 	c := cfg.BlockOutChannels[last]
-	return &MidBlock2D{
-		Resnets: []*nn.ResnetBlock2D{
-			nn.NewResnetBlock2D(c, c, temb, cfg.NormNumGroups, cfg.NormEps),
-			nn.NewResnetBlock2D(c, c, temb, cfg.NormNumGroups, cfg.NormEps),
-		},
-		Attentions: []*Transformer2D{newTransformer(cfg, last)},
+	resnet := func() *nn.ResnetBlock2D { return nn.NewResnetBlock2D(c, c, temb, cfg.NormNumGroups, cfg.NormEps) }
+	b := &MidBlock2D{Resnets: []*nn.ResnetBlock2D{resnet()}}
+	if cfg.MidBlockType == crossAttnMid {
+		b.Attentions = []*Transformer2D{newTransformer(cfg, last)}
+		b.Resnets = append(b.Resnets, resnet())
 	}
+	return b
 }
 
-func (b *MidBlock2D) forward(m *Model, x, temb, cond *gpu.Tensor) *gpu.Tensor {
-	x = m.resnet(b.Resnets[0], temb, x)
-	x = m.attend(b.Attentions[0], x, cond)
-	return m.resnet(b.Resnets[1], temb, x)
+func (b *MidBlock2D) forward(e *Encoder, x, temb, cond *gpu.Tensor) *gpu.Tensor {
+	x = e.resnet(b.Resnets[0], temb, x)
+	for i, a := range b.Attentions {
+		x = e.resnet(b.Resnets[i+1], temb, e.attend(a, x, cond))
+	}
+	return x
 }
 
 // UpBlock2D is diffusers' UpBlock2D, or CrossAttnUpBlock2D where it has
@@ -108,18 +110,18 @@ func newUpBlock(cfg Config, i int, kind string, in, temb int) *UpBlock2D {
 }
 
 // forward pops one residual per layer and returns those that are left.
-func (b *UpBlock2D) forward(m *Model, x *gpu.Tensor, residuals []*gpu.Tensor, temb, cond *gpu.Tensor) (*gpu.Tensor, []*gpu.Tensor) {
+func (b *UpBlock2D) forward(e *Encoder, x *gpu.Tensor, residuals []*gpu.Tensor, temb, cond *gpu.Tensor) (*gpu.Tensor, []*gpu.Tensor) {
 	for i, r := range b.Resnets {
 		top := len(residuals) - 1
-		x = m.resnet(r, temb, x, residuals[top])
+		x = e.resnet(r, temb, x, residuals[top])
 		residuals = residuals[:top]
 		if b.Attentions != nil {
-			x = m.attend(b.Attentions[i], x, cond)
+			x = e.attend(b.Attentions[i], x, cond)
 		}
 	}
 	for _, u := range b.Upsamplers {
 		next := residuals[len(residuals)-1]
-		x = m.block(u, func(xs ...*gpu.Tensor) *gpu.Tensor {
+		x = e.block(u, func(xs ...*gpu.Tensor) *gpu.Tensor {
 			return u.Conv.Forward(cropTo(gpu.Upsample2x(xs[0]), next.Dim(1), next.Dim(2)))
 		}, x)
 	}
@@ -127,8 +129,8 @@ func (b *UpBlock2D) forward(m *Model, x *gpu.Tensor, residuals []*gpu.Tensor, te
 }
 
 // resnet applies r to the channels of parts side by side.
-func (m *Model) resnet(r *nn.ResnetBlock2D, temb *gpu.Tensor, parts ...*gpu.Tensor) *gpu.Tensor {
-	return m.block(r, func(xs ...*gpu.Tensor) *gpu.Tensor {
+func (e *Encoder) resnet(r *nn.ResnetBlock2D, temb *gpu.Tensor, parts ...*gpu.Tensor) *gpu.Tensor {
+	return e.block(r, func(xs ...*gpu.Tensor) *gpu.Tensor {
 		x := xs[1]
 		if len(xs) > 2 {
 			x = gpu.Concat(xs[1:]...)
@@ -137,8 +139,8 @@ func (m *Model) resnet(r *nn.ResnetBlock2D, temb *gpu.Tensor, parts ...*gpu.Tens
 	}, append([]*gpu.Tensor{temb}, parts...)...)
 }
 
-func (m *Model) attend(t *Transformer2D, x, cond *gpu.Tensor) *gpu.Tensor {
-	return m.block(t, func(xs ...*gpu.Tensor) *gpu.Tensor { return t.Forward(xs[0], xs[1]) }, x, cond)
+func (e *Encoder) attend(t *Transformer2D, x, cond *gpu.Tensor) *gpu.Tensor {
+	return e.block(t, func(xs ...*gpu.Tensor) *gpu.Tensor { return t.Forward(xs[0], xs[1]) }, x, cond)
 }
 
 // cropTo cuts x to height h and width w, where doubling the rounded-up half of

@@ -2,6 +2,7 @@ package unet
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -51,6 +52,7 @@ const (
 	plainUp       = "UpBlock2D"
 	crossAttnUp   = "CrossAttnUpBlock2D"
 	crossAttnMid  = "UNetMidBlock2DCrossAttn"
+	plainMid      = "UNetMidBlock2D"
 )
 
 // Default holds the values that a config.json leaves out.
@@ -105,26 +107,31 @@ var only = map[string]any{
 // ignored; a value that it cannot honour is an error.
 func ParseConfig(data []byte) (Config, error) {
 	cfg := Default()
+	if err := parse(data, &cfg, &cfg); err != nil {
+		return Config{}, fmt.Errorf("U-Net config: %w", err)
+	}
+	return cfg, cfg.Validate()
+}
+
+// parse reads data into all, of which cfg is a part.
+func parse(data []byte, all any, cfg *Config) error {
 	var raw map[string]any
 	if err := json.Unmarshal(data, &raw); err != nil {
-		return Config{}, fmt.Errorf("U-Net config: %w", err)
+		return err
 	}
 	for key, want := range only {
 		if got := raw[key]; got != nil && got != want {
 			if want == nil {
 				want = "null"
 			}
-			return Config{}, fmt.Errorf("U-Net config: %s = %v is not supported, only %v", key, got, want)
+			return fmt.Errorf("%s = %v is not supported, only %v", key, got, want)
 		}
 	}
 	if v, given := raw["mid_block_type"]; given && v == nil {
 		cfg.MidBlockType = ""
 	}
 	if v, given := raw["norm_num_groups"]; given && v == nil {
-		return Config{}, fmt.Errorf("U-Net config: norm_num_groups = null is not supported")
+		return errors.New("norm_num_groups = null is not supported")
 	}
-	if err := json.Unmarshal(data, &cfg); err != nil {
-		return Config{}, fmt.Errorf("U-Net config: %w", err)
-	}
-	return cfg, cfg.Validate()
+	return json.Unmarshal(data, all)
 }

@@ -181,7 +181,7 @@ func TestParseConfigErrors(t *testing.T) {
 		{`{"layers_per_block":64,"transformer_layers_per_block":64}`, "U-Net config: layers_per_block and transformer_layers_per_block make 33024 transformer blocks, want at most 2048"},
 		{`{"transformer_layers_per_block":[[1],[2]]}`, "U-Net config: want a whole number or a list of them, not [[1],[2]]"},
 		{`{"addition_embed_type":"text_time"}`, "U-Net config: projection_class_embeddings_input_dim is 0, want 1 to 1048576"},
-		{`{"conv_in_kernel":4}`, "U-Net config: conv_in_kernel 4 and conv_out_kernel 3 must be odd, 1 to 31"},
+		{`{"conv_in_kernel":4}`, "U-Net config: conv_in_kernel 4 must be odd, 1 to 31"},
 	} {
 		configs.Refuses(t, c.config, c.want)
 	}

@@ -124,27 +124,36 @@ func (c Config) validate() error {
 			n, len(c.DownBlockTypes), len(c.UpBlockTypes), maxBlocks)
 	}
 	errs := []error{
-		within("in_channels", maxWidth, c.InChannels),
 		within("out_channels", maxWidth, c.OutChannels),
+		perBlock("transformer_layers_per_block", n, 1, maxLayers, c.TransformerLayersPerBlock),
+		oneOf("mid_block_type", c.MidBlockType, "", crossAttnMid),
+		kernel("conv_out_kernel", c.ConvOutKernel),
+	}
+	for _, kind := range c.UpBlockTypes {
+		errs = append(errs, oneOf("up_block_types", kind, plainUp, crossAttnUp))
+	}
+	return first(append(errs, c.validateEncoder())...)
+}
+
+// validateEncoder looks at what stands before the way up.
+func (c Config) validateEncoder() error {
+	n := len(c.BlockOutChannels)
+	errs := []error{
+		within("in_channels", maxWidth, c.InChannels),
 		within("block_out_channels", maxWidth, c.BlockOutChannels...),
 		within("norm_num_groups", maxWidth, c.NormNumGroups),
-		perBlock("layers_per_block", n, maxLayers, c.LayersPerBlock),
-		perBlock("transformer_layers_per_block", n, maxLayers, c.TransformerLayersPerBlock),
-		perBlock("cross_attention_dim", n, maxWidth, c.CrossAttentionDim),
-		perBlock("attention_head_dim", n, maxWidth, c.heads()),
+		perBlock("layers_per_block", n, 1, maxLayers, c.LayersPerBlock),
+		perBlock("transformer_layers_per_block", n, 0, maxLayers, c.TransformerLayersPerBlock),
+		perBlock("cross_attention_dim", n, 1, maxWidth, c.CrossAttentionDim),
+		perBlock("attention_head_dim", n, 1, maxWidth, c.heads()),
 		within("time_embedding_dim", maxWidth, max(c.TimeEmbeddingDim, 1)),
 		within("time_cond_proj_dim", maxWidth, max(c.TimeCondProjDim, 1)),
-		oneOf("mid_block_type", c.MidBlockType, "", crossAttnMid),
 		oneOf("class_embed_type", c.ClassEmbedType, "", "projection"),
 		oneOf("addition_embed_type", c.AdditionEmbedType, "", "text", "text_time"),
+		kernel("conv_in_kernel", c.ConvInKernel),
 	}
-	for i := range n {
-		errs = append(errs,
-			oneOf("down_block_types", c.DownBlockTypes[i], plainDown, crossAttnDown),
-			oneOf("up_block_types", c.UpBlockTypes[i], plainUp, crossAttnUp))
-	}
-	if c.ConvInKernel%2 != 1 || c.ConvOutKernel%2 != 1 || max(c.ConvInKernel, c.ConvOutKernel) > 31 || min(c.ConvInKernel, c.ConvOutKernel) < 1 {
-		errs = append(errs, fmt.Errorf("conv_in_kernel %d and conv_out_kernel %d must be odd, 1 to 31", c.ConvInKernel, c.ConvOutKernel))
+	for _, kind := range c.DownBlockTypes {
+		errs = append(errs, oneOf("down_block_types", kind, plainDown, crossAttnDown))
 	}
 	if c.ClassEmbedType != "" || c.AdditionEmbedType == "text_time" {
 		errs = append(errs, within("projection_class_embeddings_input_dim", maxWidth, c.ProjectionClassEmbeddingsInputDim))
@@ -152,12 +161,27 @@ func (c Config) validate() error {
 	if c.AdditionEmbedType == "text_time" {
 		errs = append(errs, within("addition_time_embed_dim", maxWidth, c.AdditionTimeEmbedDim))
 	}
+	if err := first(errs...); err != nil {
+		return err
+	}
+	return c.validateTogether()
+}
+
+// first is the first error there is.
+func first(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
 			return err
 		}
 	}
-	return c.validateTogether()
+	return nil
+}
+
+func kernel(name string, size int) error {
+	if size%2 != 1 || size < 1 || size > 31 {
+		return fmt.Errorf("%s %d must be odd, 1 to 31", name, size)
+	}
+	return nil
 }
 
 func (c Config) validateTogether() error {
@@ -190,24 +214,26 @@ func (c Config) validateTogether() error {
 // attends tells whether a transformer stands at level i.
 func (c Config) attends(i int) bool {
 	last := len(c.BlockOutChannels) - 1
-	return c.DownBlockTypes[i] == crossAttnDown || c.UpBlockTypes[last-i] == crossAttnUp ||
-		i == last && c.MidBlockType != ""
+	return c.DownBlockTypes[i] == crossAttnDown || len(c.UpBlockTypes) > 0 && c.UpBlockTypes[last-i] == crossAttnUp ||
+		i == last && c.MidBlockType == crossAttnMid
 }
 
-func within(name string, most int, values ...int) error {
+func within(name string, most int, values ...int) error { return between(name, 1, most, values...) }
+
+func between(name string, least, most int, values ...int) error {
 	for _, v := range values {
-		if v < 1 || v > most {
-			return fmt.Errorf("%s is %d, want 1 to %d", name, v, most)
+		if v < least || v > most {
+			return fmt.Errorf("%s is %d, want %d to %d", name, v, least, most)
 		}
 	}
 	return nil
 }
 
-func perBlock(name string, blocks, most int, v Ints) error {
+func perBlock(name string, blocks, least, most int, v Ints) error {
 	if len(v) != 1 && len(v) != blocks {
 		return fmt.Errorf("%s has %d values, want 1 or %d", name, len(v), blocks)
 	}
-	return within(name, most, v...)
+	return between(name, least, most, v...)
 }
 
 func oneOf(name, got string, want ...string) error {
