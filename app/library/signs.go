@@ -13,6 +13,7 @@ const (
 	KindLoRA       Kind = "LoRA"
 	KindEmbedding  Kind = "embedding"
 	KindControlNet Kind = "ControlNet"
+	KindAdapter    Kind = "adapter" // of a kind that is not supported
 	KindUpscaler   Kind = "upscaler"
 	KindTraining   Kind = "checkpoint of a training"
 	KindForeign    Kind = "foreign"
@@ -39,14 +40,17 @@ var signs = []sign{
 	{KindLoRA, "an OFT", []string{".oft_"}},
 	{KindLoRA, "an IA3", []string{".on_input"}},
 
+	{KindAdapter, "an AnimateDiff motion module", []string{"motion_modules."}},
+	{KindAdapter, "a Control-LoRA", []string{"lora_controlnet"}},
+	{KindAdapter, "a ControlNet-LLLite", []string{"lllite_"}},
+	{KindAdapter, "a ControlNet for many kinds of pictures at once (Union)", []string{"control_add_embedding."}},
+	{KindAdapter, "a ControlNet for transformers (Stable Diffusion 3, Flux or later)", []string{"controlnet_blocks."}},
 	{KindControlNet, "a ControlNet", []string{"control_model.input_hint_block."}},
 	{KindControlNet, "a ControlNet", []string{"controlnet_cond_embedding."}},
-	{KindControlNet, "a ControlNet", []string{"controlnet_blocks."}},
 	{KindControlNet, "a ControlNet", []string{"input_hint_block.0.weight"}},
-	{KindControlNet, "a T2I-Adapter", []string{"body.0.block1.weight", "conv_in.weight"}},
-	{KindControlNet, "a T2I-Adapter", []string{"body.0.resnets.0.block1."}},
-	{KindControlNet, "an IP-Adapter", []string{"ip_adapter.1.to_k_ip.weight"}},
-	{KindControlNet, "an AnimateDiff motion module", []string{"motion_modules."}},
+	{KindAdapter, "a T2I-Adapter", []string{"body.0.block1.weight", "conv_in.weight"}},
+	{KindAdapter, "a T2I-Adapter", []string{"body.0.resnets.0.block1."}},
+	{KindAdapter, "an IP-Adapter", []string{"ip_adapter.1.to_k_ip.weight"}},
 
 	{KindForeign, "AuraFlow", []string{"double_layers.", "cond_seq_linear."}},
 	{KindForeign, "AuraFlow", []string{"joint_transformer_blocks.", "register_tokens"}},

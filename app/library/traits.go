@@ -23,6 +23,7 @@ type traits struct {
 	prediction string // of a model
 	zeroSNR    bool
 	text, vae  bool // a model in one file holds them
+	difference bool // a ControlNet holds what it differs by from its U-Net
 }
 
 // The tensors of a model in one file that tell its family.
@@ -73,6 +74,9 @@ func look(f nn.Source) traits {
 		t.family = Family(t.what)
 	case KindLoRA:
 		t.family = loraFamily(f, names)
+	case KindControlNet:
+		t.family = controlFamily(dim(attendText, 1), max(dim(unetLabel, 1), dim(ldmLabel+"0.0.weight", 1)))
+		_, t.difference = f.Get("difference")
 	case KindUNet, KindModel:
 		t.context = dim(attendText, 1)
 		t.channels = dim(ldmInput, 1)
@@ -212,8 +216,8 @@ func (t traits) words() string {
 		if t.prediction == scheduler.PredictVelocity {
 			s += ", v prediction"
 		}
-	case KindLoRA:
-		if t.family != "" {
+	case KindLoRA, KindControlNet:
+		if t.family != "" && t.family != Other {
 			s += " for " + string(t.family)
 		}
 	}
@@ -225,8 +229,10 @@ func (t traits) usable() error {
 	switch t.kind {
 	case KindForeign:
 		return fmt.Errorf("is %s, which is not supported: only Stable Diffusion 1.x, 2.x and XL are", t.what)
-	case KindControlNet, KindUpscaler:
+	case KindAdapter, KindUpscaler:
 		return fmt.Errorf("is %s, which is not supported", t.what)
+	case KindControlNet:
+		return t.controls()
 	case KindUnknown:
 		return fmt.Errorf("holds %s", t.what)
 	case KindModel, KindUNet:
@@ -268,6 +274,11 @@ func (t traits) model() error {
 		return fmt.Errorf("is %s without text encoder and autoencoder: open the whole model, a folder or a file", t.what)
 	case KindLoRA:
 		return fmt.Errorf("is %s, which changes a model: open that and write <lora:name:1> in the prompt", t.what)
+	case KindControlNet:
+		if err := t.controls(); err != nil {
+			return err
+		}
+		return errors.New("is a ControlNet, which guides a model: open that and choose this file as its control")
 	case KindEmbedding:
 		return errors.New("is an embedding: open a model and write the embedding's name in the prompt")
 	case KindVAE:
