@@ -1,0 +1,141 @@
+package gallery
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Control is a ControlNet of a recipe. Among a Recipe's Extra it is a pair as
+// AUTOMATIC1111's extension writes it:
+//
+//	ControlNet 0: "Module: canny, Model: edges [0123abcd], Weight: 1, …"
+type Control struct {
+	Module     string // the preprocessor
+	Model      string // with eight digits of its hash, "edges [0123abcd]"
+	Weight     float64
+	ResizeMode string  // "Crop and Resize"
+	Resolution int     // at which the preprocessor ran
+	A, B       float64 // its settings; −1: it has none
+	Start, End float64 // in shares of the steps
+	Exact      bool    // Resolution is that of the picture
+	Mode       string  // "Balanced"
+}
+
+const (
+	controlKey  = "ControlNet "
+	usualResize = "Crop and Resize"
+	usualMode   = "Balanced"
+)
+
+// Pair is c as number i of a Recipe's controls.
+func (c Control) Pair(i int) Pair {
+	var parts []string
+	add := func(key, value string) {
+		// Commas and colons would divide it.
+		parts = append(parts, key+": "+strings.Map(func(r rune) rune {
+			if r == ',' || r == ':' {
+				return -1
+			}
+			return r
+		}, value))
+	}
+	number := func(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+	boolean := map[bool]string{true: "True", false: "False"}
+	add("Module", c.Module)
+	add("Model", c.Model)
+	add("Weight", number(c.Weight))
+	add("Resize Mode", cmp.Or(c.ResizeMode, usualResize))
+	add("Processor Res", strconv.Itoa(c.Resolution))
+	if c.A >= 0 {
+		add("Threshold A", number(c.A))
+	}
+	if c.B >= 0 {
+		add("Threshold B", number(c.B))
+	}
+	add("Guidance Start", number(c.Start))
+	add("Guidance End", number(c.End))
+	add("Pixel Perfect", boolean[c.Exact])
+	add("Control Mode", cmp.Or(c.Mode, usualMode))
+	return Pair{fmt.Sprint(controlKey, i), strings.Join(parts, ", ")}
+}
+
+// Controls are those of a recipe, in their order. Pairs that tell no model are left
+// out.
+func (r Recipe) Controls() (list []Control) {
+	for _, p := range r.Extra {
+		if !IsControl(p.Key) {
+			continue
+		}
+		c := Control{Weight: 1, A: -1, B: -1, End: 1}
+		for part := range strings.SplitSeq(p.Value, ",") {
+			key, value, _ := strings.Cut(part, ":")
+			c.set(strings.TrimSpace(key), strings.TrimSpace(value))
+		}
+		if c.Model != "" && c.Model != "None" {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// IsControl tells whether a pair of that key is a ControlNet.
+func IsControl(key string) bool {
+	number, ok := strings.CutPrefix(key, controlKey)
+	_, err := strconv.ParseUint(number, 10, 16)
+	return ok && err == nil
+}
+
+func (c *Control) set(key, value string) {
+	number := func(to *float64) {
+		if f, err := strconv.ParseFloat(value, 64); err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
+			*to = f
+		}
+	}
+	switch key {
+	case "Module":
+		c.Module = value
+	case "Model":
+		c.Model = value
+	case "Weight":
+		number(&c.Weight)
+	case "Resize Mode":
+		c.ResizeMode = value
+	case "Processor Res":
+		c.Resolution = atoi(value)
+	case "Threshold A":
+		number(&c.A)
+	case "Threshold B":
+		number(&c.B)
+	case "Guidance Start":
+		number(&c.Start)
+	case "Guidance End":
+		number(&c.End)
+	case "Pixel Perfect":
+		c.Exact = value == "True"
+	case "Control Mode":
+		c.Mode = value
+	}
+}
+
+// Name is the model's without its hash, which ends it in brackets.
+func (c Control) Name() (name, hash string) {
+	name, rest, ok := strings.Cut(c.Model, " [")
+	if hash, closed := strings.CutSuffix(rest, "]"); ok && closed {
+		return name, hash
+	}
+	return c.Model, ""
+}
+
+// Unlike says what of c is done in another way here; "": nothing.
+func (c Control) Unlike() string {
+	switch {
+	case c.ResizeMode != "" && c.ResizeMode != usualResize && c.ResizeMode != "Inner Fit (Scale to Fit)" && c.ResizeMode != "Scale to Fit (Inner Fit)":
+		return "resize mode " + c.ResizeMode
+	case c.Mode != "" && c.Mode != usualMode:
+		return "control mode " + c.Mode
+	}
+	return ""
+}
