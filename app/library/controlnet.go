@@ -65,12 +65,12 @@ func openControlNet(path string, m *Model) (*ControlNet, error) {
 	}
 	defer f.Close()
 	t := look(f)
-	switch err := t.usable(); {
-	case err != nil:
-		return nil, err
+	switch {
+	case t.usable() != nil && t.kind != KindUNet && t.kind != KindModel:
+		return nil, t.usable()
 	case t.kind != KindControlNet:
 		return nil, fmt.Errorf("is %s, not a ControlNet", t.what)
-	case t.family != m.Family && (t.family != Other || m.Family == SD1 || m.Family == SD2 || m.Family == SDXL):
+	case t.family != m.Family && t.family != Other:
 		return nil, fmt.Errorf("is for %s, and the model is %s: choose one of the model's family", t.family, m.Family)
 	}
 	prefix := ""

@@ -137,7 +137,7 @@ func TestControlNetsThatDoNotFit(t *testing.T) {
 	}{
 		{path("1.safetensors"), func(m *Model) { m.Family = SDXL }, "is for Stable Diffusion 1.x, and the model is Stable Diffusion XL: choose one of the model's family"},
 		{path("xl.safetensors"), func(m *Model) { m.Family = SD1 }, "is for Stable Diffusion XL, and the model is Stable Diffusion 1.x"},
-		{control, func(m *Model) { m.Family = SD1 }, "and the model is Stable Diffusion 1.x"},
+		{"testdata/sd1.safetensors", nil, "is a model in one file, not a ControlNet"},
 		{path("difference.safetensors"), nil, "look for the whole one"},
 		{path("lora.safetensors"), nil, "is a LoRA, not a ControlNet"},
 		{path("control_v11e_sd15_shuffle.safetensors"), nil, "shuffled pictures, which is not supported"},

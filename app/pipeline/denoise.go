@@ -206,14 +206,18 @@ func (g *generation) rescued(rescue **nn.Rescue, model any, f func() (*gpu.Tenso
 
 // born lists the blocks that were run in float32.
 func (g *generation) born() (blocks []string) {
-	for _, part := range []struct {
-		name   string
-		rescue *nn.Rescue
-	}{{"unet", g.UNet.Rescue}, {"vae", g.VAE.Rescue}} {
-		if part.rescue != nil {
-			for _, b := range part.rescue.Born {
-				blocks = append(blocks, part.name+"."+b)
+	add := func(part string, rescue *nn.Rescue) {
+		if rescue != nil {
+			for _, b := range rescue.Born {
+				blocks = append(blocks, part+"."+b)
 			}
+		}
+	}
+	add("unet", g.UNet.Rescue)
+	add("vae", g.VAE.Rescue)
+	for i, c := range g.guides {
+		if !slices.ContainsFunc(g.guides[:i], func(d *guide) bool { return d.net == c.net }) {
+			add(c.net.Name, c.net.Rescue)
 		}
 	}
 	return blocks
@@ -231,9 +235,10 @@ func (g *generation) predict(p *pass, i int, x *gpu.Tensor) *gpu.Tensor {
 	}
 	rows := cond.Context.Dim(0)
 	code := g.UNet.TimeCode(g.Device, g.DType, []float32{float32(s.Timestep)}, rows)
-	out := g.captured(p, x, code, cond)
+	guides := g.active(p, i)
+	out := g.captured(p, x, code, cond, guides)
 	if out == nil {
-		out = g.evaluate(gpu.Cast(x, g.DType), code, cond.Context, g.added(p, cond))
+		out = g.evaluate(p, guides, gpu.Cast(x, g.DType), code, cond.Context, g.added(p, cond))
 	}
 	if !g.guided() {
 		return out
@@ -250,13 +255,20 @@ func (g *generation) predict(p *pass, i int, x *gpu.Tensor) *gpu.Tensor {
 	return y
 }
 
-// evaluate runs the U-Net on x[1,h,w,Cin] for each row of the text; the result is
-// Float32.
-func (g *generation) evaluate(x, code, context *gpu.Tensor, added *unet.Added) *gpu.Tensor {
-	if rows := context.Dim(0); rows > 1 {
-		x = gpu.Stack(slices.Repeat([]*gpu.Tensor{x}, rows)...)
+// evaluate runs the U-Net, guided, on x[1,h,w,Cin] for each row of the text; the
+// result is Float32.
+func (g *generation) evaluate(p *pass, guides []*guide, x, code, context *gpu.Tensor, added *unet.Added) *gpu.Tensor {
+	x = repeated(x, context.Dim(0))
+	controls := g.residuals(p, guides, x, code, context, added)
+	return gpu.Cast(g.UNet.ForwardCode(x, code, context, added, controls...), gpu.Float32)
+}
+
+// repeated is x[1,…] n times, one below the other.
+func repeated(x *gpu.Tensor, n int) *gpu.Tensor {
+	if n == 1 {
+		return x
 	}
-	return gpu.Cast(g.UNet.ForwardCode(x, code, context, added), gpu.Float32)
+	return gpu.Stack(slices.Repeat([]*gpu.Tensor{x}, n)...)
 }
 
 // deviation is the standard deviation of all elements.

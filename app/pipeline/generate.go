@@ -18,16 +18,18 @@ import (
 // ctx ends and returns ctx.Err() with the pictures finished by then.
 func Generate(ctx context.Context, m *library.Model, req Request, progress func(Progress)) (out []Picture, err error) {
 	var p patches
+	var n nets
+	defer n.close()
 	defer func() {
 		if lost := p.clear(); err == nil {
 			err = lost
 		}
 	}()
-	return generate(ctx, m, &p, req, progress)
+	return generate(ctx, m, &p, &n, req, progress)
 }
 
-// generate is Generate for a model with patches, which stay.
-func generate(ctx context.Context, m *library.Model, patches *patches, req Request, progress func(Progress)) (out []Picture, err error) {
+// generate is Generate for a model with patches and ControlNets, which stay.
+func generate(ctx context.Context, m *library.Model, patches *patches, nets *nets, req Request, progress func(Progress)) (out []Picture, err error) {
 	defer gpu.Catch(&err)
 	if err := req.Validate(m); err != nil {
 		return nil, err
@@ -43,8 +45,18 @@ func generate(ctx context.Context, m *library.Model, patches *patches, req Reque
 	if g.loras, err = patches.set(m, req); err != nil {
 		return nil, err
 	}
+	controls, err := nets.set(m, req)
+	if err != nil {
+		return nil, err
+	}
+	g.guides = newGuides(req, controls)
 	m.VAE.Tiling = req.Tiling
-	defer func() { m.VAE.Rescue, m.UNet.Rescue = nil, nil }()
+	defer func() {
+		m.VAE.Rescue, m.UNet.Rescue = nil, nil
+		for _, c := range controls {
+			c.Rescue = nil
+		}
+	}()
 	m.Device.NoGrad(func() {
 		m.Device.Scope(func() []*gpu.Tensor {
 			if err = ctx.Err(); err != nil {
@@ -77,6 +89,8 @@ type generation struct {
 
 	moments, masked *gpu.Tensor // of the canvas [1,h,w,2C]; masked for a U-Net that inpaints
 	mask            *gpu.Tensor // [1,h,w,1], 1 where the canvas is painted
+
+	guides []*guide // in the order of the request's controls
 
 	loras  []gallery.Pair             // names and hashes
 	hashes func() (model, vae string) // of the files
@@ -155,10 +169,13 @@ func (g *generation) prepare() (err error) {
 		}
 	}
 	if g.req.Init == nil {
-		return nil
+		return g.embedHints()
 	}
 	c := newCanvas(g.req)
 	g.canvas = c
+	if err = g.embedHints(); err != nil {
+		return err
+	}
 	if g.moments, err = g.encodePixels(values(c.init, nil), g.req.Width, g.req.Height); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,7 +57,7 @@ func (p *patches) set(m *library.Model, r Request) (hashes []gallery.Pair, err e
 	used := map[string]bool{}
 	var uses []lora.Use
 	for _, l := range wanted {
-		path, err := findLoRA(l.Name, r.LoRAFolder)
+		path, err := find(library.KindLoRA, l.Name, r.LoRAFolder)
 		if err != nil {
 			return nil, err
 		}
@@ -135,20 +136,23 @@ func (r Request) loras() (all []LoRA, err error) {
 	return append(all, r.LoRAs...), nil
 }
 
-// findLoRA is the path of a LoRA: a file of that path, or in folder and the
+// weightsExts are the endings of files that hold weights.
+var weightsExts = []string{".safetensors", ".ckpt", ".pt", ".pth", ".bin"}
+
+// find is the path of a LoRA or ControlNet: a file of that path, or in folder and the
 // folders inside it.
-func findLoRA(name, folder string) (string, error) {
-	if strings.HasSuffix(strings.ToLower(name), ".safetensors") || strings.ContainsRune(name, os.PathSeparator) {
+func find(kind library.Kind, name, folder string) (string, error) {
+	if slices.Contains(weightsExts, strings.ToLower(filepath.Ext(name))) || strings.ContainsRune(name, os.PathSeparator) {
 		if _, err := os.Stat(name); err == nil {
 			return name, nil
 		}
 	}
 	if folder == "" {
-		return "", fmt.Errorf("LoRA %q: no folder of LoRAs is chosen", name)
+		return "", fmt.Errorf("%s %q: no folder of %ss is chosen", kind, name, kind)
 	}
 	var names []string
 	for _, info := range library.List(folder) {
-		if info.Kind != library.KindLoRA {
+		if info.Kind != kind {
 			continue
 		}
 		if strings.EqualFold(info.Name, name) {
@@ -159,9 +163,9 @@ func findLoRA(name, folder string) (string, error) {
 	const most = 8
 	switch n := len(names); {
 	case n == 0:
-		return "", fmt.Errorf("LoRA %q: there are none in %s", name, folder)
+		return "", fmt.Errorf("%s %q: there are none in %s", kind, name, folder)
 	case n > most:
 		names = append(names[:most], "…")
 	}
-	return "", fmt.Errorf("LoRA %q is not in %s: there are %s", name, folder, strings.Join(names, ", "))
+	return "", fmt.Errorf("%s %q is not in %s: there are %s", kind, name, folder, strings.Join(names, ", "))
 }

@@ -56,6 +56,7 @@ func (g *generation) recipe(r Request) gallery.Recipe {
 			out.HiresWidth, out.HiresHeight = h.Width, h.Height
 		}
 	}
+	out.Extra = g.controls(r)
 	extra := func(key, value string) { out.Extra = append(out.Extra, gallery.Pair{Key: key, Value: value}) }
 	if r.Rescale > 0 {
 		extra("Guidance rescale", strconv.FormatFloat(r.Rescale, 'g', -1, 64))

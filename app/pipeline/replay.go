@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"slices"
+
 	"latent/gpu"
 	"latent/textencoder"
 	"latent/unet"
@@ -15,6 +17,7 @@ type replay struct {
 	added            *unet.Added
 	inputs           []*gpu.Tensor
 	cond             textencoder.Cond // that context and added hold
+	guides           []*guide         // whose part is captured too
 }
 
 // record is what captures; tests have others.
@@ -23,19 +26,20 @@ var record = (*gpu.Device).Capture
 // captured is evaluate by replay, which the first call captures: the latents x,
 // the time's code and the text are written into its inputs. It gives nil where
 // that cannot be: the device captures nothing, or blocks are watched over, which
-// the host must take part in.
-func (g *generation) captured(p *pass, x, code *gpu.Tensor, cond textencoder.Cond) *gpu.Tensor {
-	if g.eager || g.UNet.Rescue != nil || !g.Device.Captures() {
+// the host must take part in. The hints of guides stay where they are.
+func (g *generation) captured(p *pass, x, code *gpu.Tensor, cond textencoder.Cond, guides []*guide) *gpu.Tensor {
+	if g.eager || g.watched() || !g.Device.Captures() {
 		g.drop()
 		return nil
 	}
 	r := g.replay
-	if r != nil && r.context.Len() != cond.Context.Len() { // a longer or shorter prompt
+	// A longer or shorter prompt, or a guide that begins or ends.
+	if r != nil && (r.context.Len() != cond.Context.Len() || !slices.Equal(r.guides, guides)) {
 		g.drop()
 		r = nil
 	}
 	if r == nil {
-		if r = g.capture(p, x, code, cond); r == nil {
+		if r = g.capture(p, x, code, cond, guides); r == nil {
 			g.eager = true
 			return nil
 		}
@@ -51,8 +55,8 @@ func (g *generation) captured(p *pass, x, code *gpu.Tensor, cond textencoder.Con
 }
 
 // capture runs the U-Net and records it; nil if the device fails to.
-func (g *generation) capture(p *pass, x, code *gpu.Tensor, cond textencoder.Cond) *replay {
-	dev, r := g.Device, &replay{cond: cond}
+func (g *generation) capture(p *pass, x, code *gpu.Tensor, cond textencoder.Cond, guides []*guide) *replay {
+	dev, r := g.Device, &replay{cond: cond, guides: guides}
 	keep := func(t *gpu.Tensor, dtype gpu.DType) *gpu.Tensor {
 		if t == nil {
 			return nil
@@ -76,7 +80,7 @@ func (g *generation) capture(p *pass, x, code *gpu.Tensor, cond textencoder.Cond
 		}
 	})
 	graph, err := record(dev, func() []*gpu.Tensor {
-		return []*gpu.Tensor{g.evaluate(r.x, r.code, r.context, r.added)}
+		return []*gpu.Tensor{g.evaluate(p, guides, r.x, r.code, r.context, r.added)}
 	})
 	if err != nil {
 		r.free()

@@ -39,6 +39,17 @@ func TestReplayEqualsEager(t *testing.T) {
 		{"LoRA", "", func(r *Request) { r.LoRAs = []LoRA{{Name: lora, UNet: 1, Text: 1}} }, 1},
 		{"inpainting", "inpaint", func(r *Request) { r.Init = smooth(48, 32) }, 1},
 		{"guidance embedding", "lcm", func(r *Request) { r.Sampler = "lcm" }, 1},
+		{"guided by a picture", "", func(r *Request) { r.Controls = []Control{{Model: "testdata/control/b", Picture: smooth(48, 32)}} }, 1},
+		{"guided by two, one of which ends", "", func(r *Request) {
+			r.Controls = []Control{{Model: "testdata/control/a.safetensors", Picture: smooth(48, 32), End: 0.7}, {Model: "testdata/control/b", Picture: smooth(30, 20)}}
+		}, 2},
+		{"guided where it inpaints, twice as large", "inpaint", func(r *Request) {
+			r.Controls = []Control{{Model: "testdata/control/small.safetensors", Picture: smooth(48, 32)}}
+			r.Hires = &Hires{Width: 64, Height: 48, Steps: 2, Strength: 0.5}
+		}, 2},
+		{"sizes, pooled text and a guide", "xl", func(r *Request) {
+			r.Prompt, r.Controls = "a [red:blue:2] fox", []Control{{Model: "testdata/control/xl.safetensors", Picture: smooth(48, 32)}}
+		}, 1},
 		{"sizes and pooled text", "xl", func(r *Request) { r.Prompt = "a [red:blue:2] fox" }, 1},
 	} {
 		for _, dtype := range []gpu.DType{gpu.Float32, gpu.BFloat16} {

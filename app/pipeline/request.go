@@ -56,6 +56,9 @@ type Request struct {
 	OnlyMasked  bool        // paint the part around the mask at Width×Height, and put it back
 	MaskPadding int         // pixels of Init around the mask in that part
 
+	Controls      []Control // ControlNets with their pictures
+	ControlFolder string    // where ControlNets are looked for by their names
+
 	Hires *Hires // a second pass at a larger size; nil: none
 
 	Sizes  *Sizes      // what SDXL is told; nil: the size that is painted, not cropped
@@ -217,6 +220,9 @@ func (r Request) Validate(m *library.Model) error {
 		return fmt.Errorf("mask blur %g: between 0 and %d pixels", r.MaskBlur, maxBlur)
 	case r.MaskPadding < 0 || r.MaskPadding > maxSide:
 		return fmt.Errorf("mask padding %d: between 0 and %d pixels", r.MaskPadding, maxSide)
+	}
+	if err := r.validControls(); err != nil {
+		return err
 	}
 	if _, err := noise.Open(r.RNG, 0); err != nil {
 		return err

@@ -91,7 +91,11 @@ func (s *State) fits(r Request, m *library.Model) error {
 // fingerprint is a hash of all that decides a picture.
 func (r Request) fingerprint(m *library.Model) string {
 	h := sha256.New()
-	for _, img := range []image.Image{r.Init, r.Mask} {
+	imgs := []image.Image{r.Init, r.Mask}
+	for _, c := range r.Controls {
+		imgs = append(imgs, c.Picture)
+	}
+	for _, img := range imgs {
 		if img == nil {
 			continue
 		}

@@ -29,6 +29,7 @@ type worker struct {
 	key                 modelKey
 	changed, vaeChanged time.Time // of its files
 	patches             patches   // LoRAs on it
+	nets                nets      // beside it
 
 	tiny     *vae.Tiny // nil: none is open
 	tinyPath string
@@ -47,7 +48,7 @@ func (w *worker) generate(ctx context.Context, model string, req Request, progre
 			return nil, err
 		}
 	}
-	return generate(ctx, m, &w.patches, req, progress)
+	return generate(ctx, m, &w.patches, &w.nets, req, progress)
 }
 
 // open returns the model that is asked for: the one that is open if it is that and
@@ -95,6 +96,7 @@ func modified(path string) time.Time {
 
 func (w *worker) closeModel() {
 	w.patches.forget()
+	w.nets.close()
 	if w.model != nil {
 		w.model.Close()
 		w.model = nil
