@@ -25,6 +25,7 @@ var generateGroups = []flagGroup{
 	{"Which model", []string{"model", "vae", "prediction", "lora", "lora-dir", "embeddings-dir"}},
 	{"How to sample", []string{"steps", "cfg", "sampler", "schedule", "eta", "guidance-rescale", "clip-skip", "rng", "variation-seed", "variation-strength"}},
 	{"From another picture", []string{"init", "strength", "mask", "mask-blur", "only-masked", "mask-padding"}},
+	{"Guided by a picture", []string{"control", "control-preprocessor", "control-dir"}},
 	{"Large pictures", []string{"hires", "hires-strength", "hires-steps", "hires-upscaler", "tiling"}},
 	{"Where to compute", []string{"device", "precision"}},
 }
@@ -58,6 +59,7 @@ func generate(ctx context.Context, args []string) error {
 		return err
 	})
 	more := addWays(f, &req)
+	guides := addControls(f, &req)
 	device := f.String("device", "auto", "`NAME`: auto, cuda, cuda:1, host or reference")
 	precision := f.String("precision", "auto", "`NAME`: auto, f32 or bf16")
 	out := f.String("out", "", "`FILE|DIR`: a .png file, or a folder for numbered ones")
@@ -82,6 +84,9 @@ func generate(ctx context.Context, args []string) error {
 		}
 	}
 	if err := more.apply(f, &req); err != nil {
+		return err
+	}
+	if err := guides.apply(&req); err != nil {
 		return err
 	}
 	if !f.given("cfg") {
