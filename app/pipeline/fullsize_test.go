@@ -1,16 +1,20 @@
 package pipeline
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"latent/app/library"
 	"latent/gpu"
+	"latent/gpu/nn"
 	"latent/gpu/nn/golden"
 	"latent/textencoder"
 	"latent/unet"
+	"latent/vae"
 
 	_ "latent/gpu/host"
 )
@@ -120,5 +124,50 @@ func fullSizePictures(t *testing.T, m *library.Model, f *golden.File) {
 				t.Errorf("latents are off by %.2g, PSNR %.1f dB; want < 1e-3 and 45 dB", off, psnr)
 			}
 		})
+	}
+}
+
+// TestFullSizeControl compares a ControlNet of full size with what diffusers computes,
+// as parity/control.py prepared it in the folder LATENT_PARITY_CONTROL.
+func TestFullSizeControl(t *testing.T) {
+	folder := os.Getenv("LATENT_PARITY_CONTROL")
+	if folder == "" {
+		t.Skip("LATENT_PARITY_CONTROL names no folder of parity/control.py")
+	}
+	dev, err := gpu.Open("host")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	base := unet.Default()
+	base.CrossAttentionDim = unet.Ints{768}
+	m := &library.Model{Family: library.SD1, UNet: &unet.Model{Encoder: unet.Encoder{Config: base}}, VAE: &vae.Model{Config: vae.Default()},
+		Device: dev, DType: gpu.Float32}
+	m.VAE.Config.BlockOutChannels = []int{128, 256, 512, 512}
+	begun := time.Now()
+	c, err := library.OpenControlNet(filepath.Join(folder, "control_sd15_random.pth"), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	t.Logf("opened in %v, %d parameters", time.Since(begun), nn.Count(c.ControlNet))
+	f := golden.Open(t, folder, "golden.safetensors")
+	tensor := func(name string) *gpu.Tensor { return f.Tensor(dev, gpu.Float32, name) }
+	hint := c.Embed(tensor("picture"))
+	code := c.TimeCode(dev, gpu.Float32, []float32{501}, 1)
+	begun = time.Now()
+	r := c.Forward(tensor("x"), code, hint, tensor("cond"), nil)
+	t.Logf("a step took %v", time.Since(begun))
+	near := func(name string, x *gpu.Tensor) {
+		want, _ := f.Float32s(name)
+		off := distance(x.Float32s(), want)
+		t.Logf("%s within %.1e", name, off)
+		if !(off < 1e-3) {
+			t.Errorf("%s is off by %.2g, want < 1e-3", name, off)
+		}
+	}
+	near("mid", r.Mid)
+	for i, x := range r.Down {
+		near(fmt.Sprint("down.", i), x)
 	}
 }
