@@ -66,9 +66,14 @@ func FuzzControls(f *testing.F) {
 	f.Add("x\nSteps: 1, Seed: 2, ControlNet 0: \"Module: none, Model: a [, Weight: NaN\"")
 	f.Fuzz(func(t *testing.T, text string) {
 		for i, c := range ParseRecipe(text).Controls() {
-			c.Name()
-			c.Unlike()
-			c.Pair(i)
+			name, hash := c.Name()
+			if len(name)+len(hash) > len(c.Model) {
+				t.Errorf("%q is %q and %q", c.Model, name, hash)
+			}
+			back := Recipe{Steps: 1, Sampler: "x", Extra: []Pair{c.Pair(i)}}
+			if got := ParseRecipe(back.String()).Controls(); len(got) > 0 && got[0].Weight != c.Weight {
+				t.Errorf("%+v became %+v", c, got[0])
+			}
 		}
 	})
 }
