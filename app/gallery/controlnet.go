@@ -62,30 +62,28 @@ func (c Control) Pair(i int) Pair {
 	return Pair{fmt.Sprint(controlKey, i), strings.Join(parts, ", ")}
 }
 
-// Controls are those of a recipe, in their order. Pairs that tell no model are left
-// out.
+// Controls are those of a recipe, in their order.
 func (r Recipe) Controls() (list []Control) {
 	for _, p := range r.Extra {
-		if !IsControl(p.Key) {
-			continue
-		}
-		c := Control{Weight: 1, A: -1, B: -1, End: 1}
-		for part := range strings.SplitSeq(p.Value, ",") {
-			key, value, _ := strings.Cut(part, ":")
-			c.set(strings.TrimSpace(key), strings.TrimSpace(value))
-		}
-		if c.Model != "" && c.Model != "None" {
+		if c, ok := p.Control(); ok {
 			list = append(list, c)
 		}
 	}
 	return list
 }
 
-// IsControl tells whether a pair of that key is a ControlNet.
-func IsControl(key string) bool {
-	number, ok := strings.CutPrefix(key, controlKey)
-	_, err := strconv.ParseUint(number, 10, 16)
-	return ok && err == nil
+// Control reads a pair that is one and names its model.
+func (p Pair) Control() (c Control, ok bool) {
+	number, ok := strings.CutPrefix(p.Key, controlKey)
+	if _, err := strconv.ParseUint(number, 10, 16); !ok || err != nil {
+		return c, false
+	}
+	c = Control{Weight: 1, A: -1, B: -1, End: 1}
+	for part := range strings.SplitSeq(p.Value, ",") {
+		key, value, _ := strings.Cut(part, ":")
+		c.set(strings.TrimSpace(key), strings.TrimSpace(value))
+	}
+	return c, c.Model != "" && c.Model != "None"
 }
 
 func (c *Control) set(key, value string) {
