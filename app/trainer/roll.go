@@ -148,7 +148,8 @@ func (r *run) leaveOut(i int, why error) error {
 		f.spoilt = map[int]bool{}
 	}
 	f.spoilt[at] = true
-	r.note("%s is left out: %v", f.Pictures[at].Path, why)
+	name := f.Pictures[at].Path
+	r.progress(Progress{Note: fmt.Sprintf("%s is left out: %v", name, why), LeftOut: name})
 	return nil
 }
 

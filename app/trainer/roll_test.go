@@ -21,6 +21,9 @@ func heard(t *testing.T, c Config, resume bool, into map[key]float64) (notes []s
 	err = Train(context.Background(), open(t), c, resume, func(p Progress) {
 		switch {
 		case p.Note != "":
+			if p.LeftOut != "" && !strings.HasPrefix(p.Note, p.LeftOut+" is left out: ") {
+				t.Errorf("note %q on %s", p.Note, p.LeftOut)
+			}
 			notes = append(notes, p.Note)
 		case p.Loss != 0:
 			into[key{p.Stage, p.Step}] = p.Loss

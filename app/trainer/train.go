@@ -42,9 +42,11 @@ type Progress struct {
 	Weights    string        // set when weights to try were just written: their path
 	Samples    []image.Image // set when sample pictures were just made
 
-	// Note is one line about what a person should know of, such as a picture that is
-	// left out, and does not end the training. Nothing else is set then.
-	Note string
+	// Note is one line about what a person should know of and what does not end the
+	// training. Nothing else is set then, but LeftOut if it is about a picture that is
+	// left out.
+	Note    string
+	LeftOut string // inside the folder of pictures
 }
 
 // State is the folder inside the output that holds what a resumed run needs.

@@ -29,6 +29,12 @@ type Engine interface {
 	// Generate paints one picture.
 	Generate(ctx context.Context, r Request, progress func(Progress)) (Picture, error)
 	Train(ctx context.Context, r TrainRequest, progress func(TrainProgress)) error
+	// WriteWeights asks the training under way for what it has learned, to be tried: it
+	// tells the path in its progress. Meanwhile Generate paints between its steps.
+	WriteWeights()
+	// Checkpoints lists what the training in a folder has left, the newest first, with
+	// its settings. It may take a while.
+	Checkpoints(dir string) (TrainRequest, []Checkpoint)
 	// Export writes what a training that was stopped has reached, so that it can be
 	// tried: a model's folder, or a LoRA's file.
 	Export(ctx context.Context, r TrainRequest) (path string, err error)
@@ -178,6 +184,7 @@ type TrainRequest struct {
 	Rank         int    // of the LoRA to train; 0: the whole model is trained
 	Text         bool   // a LoRA of the text encoders too
 	Flip         bool   // mirrored pictures too
+	Buckets      bool   // pictures keep their proportions
 	Frugal       bool   // less memory for more time
 	SamplePrompt string // painted now and then; empty: no samples
 	SampleEvery  int    // steps
@@ -193,4 +200,17 @@ type TrainProgress struct {
 	Left        time.Duration
 	Samples     []image.Image // sample pictures just made
 	Checkpoint  string        // path of the checkpoint just written
+	Weights     string        // path of weights to try that were just written
+	Note        string        // what a person should know of; nothing else is set then but LeftOut
+	LeftOut     string        // the picture that Note says is left out
+}
+
+// Checkpoint is what a training has left on the disk.
+type Checkpoint struct {
+	Path   string // a LoRA's file or a model's folder; of one to go on from: the state
+	Step   int
+	Time   time.Time
+	Size   int64 // bytes
+	GoesOn bool  // it is the state that the training goes on from
+	Result bool  // it is what the training was for
 }
