@@ -397,7 +397,11 @@ func (p *createPage) refresh() {
 		p.status.SetText("Stopping …")
 	case runs && p.last.Steps == 0:
 		p.bar.set(0, 1)
-		p.status.SetText(join("Starting …", waiting))
+		begins := "Starting …"
+		if p.win.train.cancel != nil {
+			begins = "Painted between two steps of the training …"
+		}
+		p.status.SetText(join(begins, waiting))
 	case runs:
 		pr := p.last
 		p.bar.set((pr.Image-1)*pr.Steps+pr.Step, pr.Images*pr.Steps)
