@@ -1,6 +1,7 @@
 package trainer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,17 @@ type folder struct {
 // repeated is the name of a folder of pictures that count several times.
 var repeated = regexp.MustCompile(`^([0-9]{1,4})_(.+)$`)
 
+// Repeats reads the name of a folder of pictures such as 10_fox: how often they
+// count, and what they show. 0: it is another folder.
+func Repeats(name string) (n int, what string) {
+	m := repeated.FindStringSubmatch(name)
+	if m == nil {
+		return 0, ""
+	}
+	n, _ = strconv.Atoi(m[1]) // at most four digits
+	return n, m[2]
+}
+
 // list puts on the roll what is in the folders.
 func (f *folder) list() error {
 	if err := f.read(f.Folder, f.Prompt, false); err != nil || f.ClassFolder == "" {
@@ -47,18 +59,12 @@ func (f *folder) read(root, prompt string, class bool) error {
 		return fmt.Errorf("pictures in %s: %w", root, pathReason(err))
 	}
 	for _, e := range entries {
-		m := repeated.FindStringSubmatch(e.Name())
-		if m == nil || !e.IsDir() {
+		n, name := Repeats(e.Name())
+		if n == 0 || !e.IsDir() {
 			continue
 		}
-		text := prompt
-		if text == "" {
-			text = m[2]
-		}
-		if n, _ := strconv.Atoi(m[1]); n > 0 {
-			if err := f.add(root, e.Name(), entry{Caption: text, Repeats: n, Class: class}); err != nil {
-				return err
-			}
+		if err := f.add(root, e.Name(), entry{Caption: cmp.Or(prompt, name), Repeats: n, Class: class}); err != nil {
+			return err
 		}
 	}
 	if len(f.Pictures) == before {

@@ -90,6 +90,34 @@ func TestAlbum(t *testing.T) {
 	}
 }
 
+// Folders such as 10_fox are shown too, and what is too small to be trained on.
+func TestAlbumOfRepeats(t *testing.T) {
+	w, q := open(t, &fakeEngine{})
+	t.Cleanup(func() { w.train.album.thumbs.rest() })
+	dir := t.TempDir()
+	var tiny, good bytes.Buffer
+	for b, side := range map[*bytes.Buffer]int{&tiny: fakeSize/4 - 1, &good: fakeSize} {
+		if err := png.Encode(b, paint("", 1, side, fakeSize, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range map[string]string{"10_fox/a.png": good.String(), "10_fox/a.txt": "a fox", "2_den/b.png": tiny.String(), "notes/c.png": good.String(), "0_none/d.png": good.String()} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, name), text)
+	}
+	p := w.train.album
+	w.train.folder.SetText(dir)
+	q.until(t, "all are looked at", func() bool { return len(p.all) == 2 && p.all[1].looked })
+	if p.all[0].wanting() != "" || !p.all[1].broken || !strings.Contains(p.all[1].wanting(), "left out") {
+		t.Errorf("%q, %q", p.all[0].wanting(), p.all[1].wanting())
+	}
+	if err := lookThrough(dir); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCaptionsThatCannotBeSaved(t *testing.T) {
 	w, q := open(t, &fakeEngine{})
 	t.Cleanup(func() { w.train.album.thumbs.rest() })
