@@ -129,7 +129,7 @@ func (l *leaf) wanting() string {
 	return ""
 }
 
-// count sums up an album in words.
+// countAlbum sums up an album in few words: the line is short.
 func countAlbum(all []leaf) string {
 	none, bad := 0, 0
 	for i := range all {
@@ -142,10 +142,10 @@ func countAlbum(all []leaf) string {
 	}
 	s := plural(len(all), "picture")
 	if none > 0 {
-		s += fmt.Sprintf(", %d without a caption", none)
+		s += fmt.Sprintf(", %d uncaptioned", none)
 	}
 	if bad > 0 {
-		s += fmt.Sprintf(", %d with a problem", bad)
+		s += fmt.Sprintf(", %d faulty", bad)
 	}
 	if none+bad == 0 {
 		s += ", all with captions"

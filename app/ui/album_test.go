@@ -51,7 +51,7 @@ func TestAlbum(t *testing.T) {
 			t.Errorf("%s: %q, want something of %q", filepath.Base(p.all[i].Path), got, want)
 		}
 	}
-	if got := w.train.found.Text; got != "7 pictures, 1 without a caption, 5 with a problem" {
+	if got := w.train.found.Text; got != "7 pictures, 1 uncaptioned, 5 faulty" {
 		t.Errorf("the form says %q", got)
 	}
 	test.Tap(p.filter)

@@ -74,7 +74,7 @@ func (c *checkpointsPane) show(r TrainRequest, all []Checkpoint, name string) {
 		for _, k := range all {
 			total += k.Size
 		}
-		text = join(name, plural(len(all), "checkpoint"), byteSize(total))
+		text = join(name, plural(r.Steps, "step"), plural(len(all), "checkpoint"), byteSize(total))
 	}
 	c.title.SetText(text)
 	show(c.empty, len(all) == 0)
@@ -138,10 +138,10 @@ func newCheckpointRow(c *checkpointsPane) *checkpointRow {
 	r := &checkpointRow{pane: c}
 	r.name = newText("", theme.ColorNameForeground, theme.SizeNameText).short()
 	r.what = caption("").short()
-	r.goOn = newButton(k, "Go on from here", theme.MediaPlayIcon(), func() { c.page.resume(c.request) }).quiet()
-	r.try = newButton(k, "Try", icon("create"), func() { c.try(r.checkpoint) }).quiet()
+	r.goOn = newButton(k, "Go on", nil, func() { c.page.resume(c.request) }).quiet()
+	r.try = newButton(k, "Try", nil, func() { c.try(r.checkpoint) }).quiet()
 	r.trash = newButton(k, "", theme.DeleteIcon(), func() { c.trash(r.checkpoint) }).quiet()
-	r.box = container.New(&insets{bottom: tight}, newPanel(colorStage, 10,
+	r.box = container.New(&insets{bottom: tight, right: tight}, newPanel(colorStage, 10,
 		beside(nil, middle(stack(3, r.name, r.what)), middle(row(0, r.goOn, r.try, r.trash)))))
 	r.ExtendBaseWidget(r)
 	return r
@@ -151,15 +151,12 @@ func (r *checkpointRow) CreateRenderer() fyne.WidgetRenderer { return widget.New
 
 func (r *checkpointRow) set(k Checkpoint) {
 	r.checkpoint = k
-	r.name.SetText(fmt.Sprintf("Step %d of %d", k.Step, r.pane.request.Steps))
-	kind := "weights to try"
-	switch {
-	case k.Result:
-		kind = "the result"
-	case k.GoesOn:
-		kind = "the training goes on from it"
+	name := fmt.Sprintf("Step %d", k.Step)
+	if k.Result {
+		name += ", the result"
 	}
-	r.what.SetText(join(kind, when(k.Time, time.Now()), byteSize(k.Size)))
+	r.name.SetText(name)
+	r.what.SetText(join(when(k.Time, time.Now()), byteSize(k.Size)))
 	// What a running training holds is left to it; its newest weights are tried from the
 	// Progress tab.
 	free := r.pane.page.cancel == nil

@@ -165,8 +165,17 @@ func (e *fakeEngine) Train(ctx context.Context, r TrainRequest, progress func(Tr
 
 func (e *fakeEngine) WriteWeights() { e.wanted.Store(true) }
 
+func (e *fakeEngine) stoppedIn(dir string) *TrainRequest {
+	for _, r := range e.Stopped(Folders{}) {
+		if r.Output == dir {
+			return &r
+		}
+	}
+	return nil
+}
+
 func (e *fakeEngine) Checkpoints(dir string) (TrainRequest, []Checkpoint) {
-	r := *cmp.Or(e.trained.Load(), &TrainRequest{Base: "sky", Folder: "/pictures", Steps: 1000, Batch: 1, LearningRate: 1, Rank: 4})
+	r := *cmp.Or(e.stoppedIn(dir), e.trained.Load(), &TrainRequest{Base: "sky", Folder: "/pictures", Steps: 1000, Batch: 1, LearningRate: 1, Rank: 4})
 	r.Output, r.Resume = dir, true
 	return r, *cmp.Or(e.left.Load(), &[]Checkpoint{})
 }

@@ -70,7 +70,7 @@ func newTrainPage(w *Window) *trainPage {
 		scrolled(stack(gap, p.stopped, p.layout(p.album.filter))))
 
 	for i, name := range []string{"Pictures", "Progress", "Checkpoints"} {
-		p.tabs[i] = newButton(k, name, []fyne.Resource{icon("gallery"), icon("train"), icon("models")}[i], func() { p.tab(i) })
+		p.tabs[i] = newButton(k, name, nil, func() { p.tab(i) })
 	}
 	p.noPictures = emptyState(icon("gallery"), "Choose a folder of pictures", "Their captions can be written here")
 	main := container.NewBorder(container.New(&insets{bottom: gap}, row(tight, p.tabs[0], p.tabs[1], p.tabs[2])), nil, nil, nil,

@@ -214,3 +214,20 @@ func BenchmarkChart(b *testing.B) {
 		r.Layout(c.Size())
 	}
 }
+
+// A training that goes on does so with the settings that it began with: the form shows
+// them, and needs no folder.
+func TestContinueRecallsItsSettings(t *testing.T) {
+	e := &fakeEngine{resumable: true, delay: time.Millisecond}
+	w, q := open(t, e)
+	p := w.train
+	p.name.SetText("fur")
+	p.run()
+	q.until(t, "it goes on", func() bool { return p.batch.value == 1 && p.steps.value == 1000 })
+	q.until(t, "it trains", func() bool { return e.trained.Load() != nil })
+	if p.cancel == nil || !e.trained.Load().Resume || p.folder.Text != "/pictures" || p.rank.value != 4 || p.made.Base != "sky" {
+		t.Errorf("folder %q, rank %g, request %+v: %s", p.folder.Text, p.rank.value, p.made, p.notice.message.Text)
+	}
+	p.abort()
+	q.until(t, "it has stopped", func() bool { return p.cancel == nil })
+}

@@ -174,11 +174,18 @@ func (f *trainForm) request() (TrainRequest, error) {
 		Compute: f.win.settings.compute(), Base: m.ID, Resolution: m.Size,
 		Folder: strings.TrimSpace(f.folder.Text), Output: f.output(), SamplePrompt: strings.TrimSpace(f.prompt.Text),
 	}
-	if r.Folder == "" {
-		return r, errors.New("choose a folder of pictures first, or drop one on the window")
-	}
 	if !f.named() {
 		return r, fmt.Errorf("name %q: a plain name without / is needed, such as my-model", f.name.Text)
+	}
+	if f.win.engine.Resumable(r.Output) { // with the settings that it began with
+		r.Resume = true
+		if f.lora() {
+			r.Rank = int(f.rank.value)
+		}
+		return r, nil
+	}
+	if r.Folder == "" {
+		return r, errors.New("choose a folder of pictures first, or drop one on the window")
 	}
 	steps, ok := f.steps.read()
 	if r.Steps = int(steps); !ok || float64(r.Steps) != steps {
@@ -203,6 +210,5 @@ func (f *trainForm) request() (TrainRequest, error) {
 	r.Buckets = f.buckets.Checked && m.Size%bucketUnit == 0
 	// Each sample costs as much as some tens of steps.
 	r.SampleEvery = min(max(r.Steps/10, 20), r.Steps)
-	r.Resume = f.win.engine.Resumable(r.Output)
 	return r, nil
 }

@@ -36,7 +36,13 @@ func (p *trainPage) run() {
 	go func() {
 		p.win.keeper.flush() // captions
 		var err error
-		if !r.Resume { // else it knows its pictures, and may do without
+		if r.Resume { // it knows its settings and pictures, and may do without the folder
+			if began, _ := p.win.engine.Checkpoints(r.Output); began.Base != "" {
+				began.Compute = r.Compute
+				r = began
+				p.win.post(func() { p.recall(began) })
+			}
+		} else {
 			err = lookThrough(r.Folder)
 		}
 		if err == nil {
@@ -44,6 +50,14 @@ func (p *trainPage) run() {
 		}
 		p.win.post(func() { p.finished(r, err) })
 	}()
+}
+
+// recall shows the settings that a training which goes on began with, whatever the
+// form says.
+func (p *trainPage) recall(began TrainRequest) {
+	p.made = began
+	p.fill(began)
+	p.running = p.trainForm.measured()
 }
 
 func (p *trainPage) abort() {
