@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 
+	"latent/gpu/atomicfile"
 	"latent/gpu/safetensors"
 )
 
@@ -20,7 +21,7 @@ func (l *loop) save(step int) (string, error) {
 		"step": strconv.Itoa(step), "updates": strconv.Itoa(l.opt.Steps()), "recipe": l.fingerprint(),
 	})
 	if err != nil {
-		return "", fmt.Errorf("the checkpoint of step %d could not be written to %s: %w", step, l.statePath(""), pathReason(err))
+		return "", fmt.Errorf("the checkpoint of step %d could not be written to %s: %w", step, l.statePath(""), atomicfile.Reason(err))
 	}
 	l.kept = step
 	return path, nil

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"latent/app/pictures"
+	"latent/gpu/atomicfile"
 )
 
 // folder is a directory of pictures with captions in .txt files beside them.
@@ -56,7 +57,7 @@ func (f *folder) read(root, prompt string, class bool) error {
 	}
 	entries, err := os.ReadDir(root)
 	if err != nil {
-		return fmt.Errorf("pictures in %s: %w", root, pathReason(err))
+		return fmt.Errorf("pictures in %s: %w", root, atomicfile.Reason(err))
 	}
 	for _, e := range entries {
 		n, name := Repeats(e.Name())
@@ -77,7 +78,7 @@ func (f *folder) read(root, prompt string, class bool) error {
 func (f *folder) add(root, dir string, like entry) error {
 	entries, err := os.ReadDir(filepath.Join(root, dir)) // by name
 	if err != nil {
-		return fmt.Errorf("pictures in %s: %w", filepath.Join(root, dir), pathReason(err))
+		return fmt.Errorf("pictures in %s: %w", filepath.Join(root, dir), atomicfile.Reason(err))
 	}
 	for _, e := range entries {
 		if !isPicture(e) {

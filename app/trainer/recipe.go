@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"latent/gpu/atomicfile"
 	"latent/gpu/optim"
 
 	"github.com/BurntSushi/toml"
@@ -113,11 +113,7 @@ type Samples struct {
 func LoadConfig(path string) (Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		return Config{}, fmt.Errorf("recipe %s: %w", path, err)
+		return Config{}, fmt.Errorf("recipe %s: %w", path, atomicfile.Reason(err))
 	}
 	c, err := ParseConfig(data)
 	if err != nil {

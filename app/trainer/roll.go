@@ -71,7 +71,7 @@ func (r *run) openData() error {
 	}
 	data, err := os.ReadFile(r.rollPath())
 	if err != nil {
-		return fmt.Errorf("checkpoint %s: %w", r.rollPath(), pathReason(err))
+		return fmt.Errorf("checkpoint %s: %w", r.rollPath(), atomicfile.Reason(err))
 	}
 	if f.roll, err = parseRoll(data); err != nil {
 		return fmt.Errorf("checkpoint %s cannot be used: %w: remove %s to start again", r.rollPath(), err, r.statePath(""))
@@ -95,7 +95,7 @@ func (r *run) keepRoll() error {
 		return fmt.Errorf("list of pictures: %w", err)
 	}
 	if err := atomicfile.WriteFile(r.rollPath(), data); err != nil {
-		return fmt.Errorf("%s: %w", r.rollPath(), pathReason(err))
+		return fmt.Errorf("%s: %w", r.rollPath(), atomicfile.Reason(err))
 	}
 	f.fixed = true
 	return nil
@@ -137,7 +137,7 @@ func (r *run) leaveOut(i int, why error) error {
 	if dir := filepath.Dir(path); isReading(why) && gone(dir) {
 		return fmt.Errorf("the pictures' folder %s is gone: bring it back, then let the training go on", dir)
 	}
-	why = errors.New(strings.TrimPrefix(pathReason(why).Error(), path+": "))
+	why = errors.New(strings.TrimPrefix(atomicfile.Reason(why).Error(), path+": "))
 	switch {
 	case f.fixed:
 		return fmt.Errorf("%s was trained on and cannot be read now: %w: bring it back, then let the training go on", path, why)

@@ -24,6 +24,7 @@ import (
 	"latent/app/pipeline"
 	"latent/assets"
 	"latent/gpu"
+	"latent/gpu/atomicfile"
 	"latent/gpu/nn"
 	"latent/noise"
 	"latent/textencoder"
@@ -132,7 +133,7 @@ func (t *Training) Run(ctx context.Context, dev *gpu.Device) (err error) {
 	}
 	defer r.model.Close()
 	if err := os.MkdirAll(state, 0o755); err != nil {
-		return fmt.Errorf("output %s: %w", r.Output, pathReason(err))
+		return fmt.Errorf("output %s: %w", r.Output, atomicfile.Reason(err))
 	}
 	if r.Skeleton != "" {
 		if err := r.keepRoll(); err != nil {
@@ -150,7 +151,7 @@ func (t *Training) Run(ctx context.Context, dev *gpu.Device) (err error) {
 		return err
 	}
 	if err := os.RemoveAll(state); err != nil {
-		return fmt.Errorf("%s: %w", state, pathReason(err))
+		return fmt.Errorf("%s: %w", state, atomicfile.Reason(err))
 	}
 	return nil
 }
@@ -221,12 +222,4 @@ func (r *run) rand(stage string, step, micro int) *noise.Rand {
 		h ^= h >> 29
 	}
 	return noise.NewRand(h)
-}
-
-func pathReason(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
 }

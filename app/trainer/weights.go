@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"latent/gpu"
+	"latent/gpu/atomicfile"
 	"latent/gpu/safetensors"
 )
 
@@ -94,7 +95,7 @@ func (d *denoising) keepWeights(step int) (path string) {
 		return d.write(path, step, d.opt.Values(), d.lora, d.batches)
 	}()
 	if err != nil {
-		d.note("the weights of step %d could not be written to %s: %v: the training goes on", step, filepath.Dir(path), pathReason(err))
+		d.note("the weights of step %d could not be written to %s: %v: the training goes on", step, filepath.Dir(path), atomicfile.Reason(err))
 		return ""
 	}
 	return path
