@@ -170,7 +170,7 @@ func TestTrainWithABrokenPicture(t *testing.T) {
 		write(t, filepath.Join(dir, "pictures", name+".png"), nil)
 	}
 	code, _, stderr = latent(t, "train", path, "--resume")
-	if code != 1 || !strings.HasSuffix(stderr, "latent: none of the pictures in "+filepath.Join(dir, "pictures")+" can be trained on\n") {
+	if code != 1 || !strings.HasSuffix(stderr, "latent: none of the pictures in "+filepath.Join(dir, "pictures")+" can be trained on: blue.png: not a PNG, JPEG or WebP picture\n") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 }

@@ -22,8 +22,8 @@ import (
 type folder struct {
 	Data
 	roll
-	fixed  bool         // the roll is that of a training that has begun
-	spoilt map[int]bool // of the pictures, those that turned out to be no use
+	fixed  bool          // the roll is that of a training that has begun
+	spoilt map[int]error // of the pictures, why some turned out to be no use
 }
 
 // repeated is the name of a folder of pictures that count several times.

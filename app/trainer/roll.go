@@ -141,13 +141,13 @@ func (r *run) leaveOut(i int, why error) error {
 	switch {
 	case f.fixed:
 		return fmt.Errorf("%s was trained on and cannot be read now: %w: bring it back, then let the training go on", path, why)
-	case f.spoilt[at]: // and this is its mirror image
+	case f.spoilt[at] != nil: // and this is its mirror image
 		return nil
 	}
 	if f.spoilt == nil {
-		f.spoilt = map[int]bool{}
+		f.spoilt = map[int]error{}
 	}
-	f.spoilt[at] = true
+	f.spoilt[at] = why
 	name := f.Pictures[at].Path
 	r.progress(Progress{Note: fmt.Sprintf("%s is left out: %v", name, why), LeftOut: name})
 	return nil
@@ -162,7 +162,7 @@ func (r *run) strike() error {
 	}
 	left := &folder{Data: f.Data}
 	for i, e := range f.Pictures {
-		if f.spoilt[i] {
+		if f.spoilt[i] != nil {
 			left.LeftOut = append(left.LeftOut, e)
 		} else {
 			left.Pictures = append(left.Pictures, e)
@@ -172,8 +172,8 @@ func (r *run) strike() error {
 	for i, dir := range []string{f.Folder, f.ClassFolder} {
 		class := i == 1
 		of := func(e entry) bool { return e.Class == class }
-		if slices.ContainsFunc(f.Pictures, of) && !slices.ContainsFunc(left.Pictures, of) {
-			return fmt.Errorf("none of the pictures in %s can be trained on", dir)
+		if first := slices.IndexFunc(f.Pictures, of); first >= 0 && !slices.ContainsFunc(left.Pictures, of) {
+			return fmt.Errorf("none of the pictures in %s can be trained on: %s: %w", dir, f.Pictures[first].Path, f.spoilt[first])
 		}
 	}
 	return nil

@@ -231,3 +231,33 @@ func TestContinueRecallsItsSettings(t *testing.T) {
 	p.abort()
 	q.until(t, "it has stopped", func() bool { return p.cancel == nil })
 }
+
+// What the real engine cannot begin with is told on the page, and nothing is left.
+func TestTrainCannotBegin(t *testing.T) {
+	engine := NewEngine()
+	w, q := open(t, engine)
+	t.Cleanup(engine.Close)
+	w.settings.Device, w.settings.Precision = "reference", "f32"
+	good := album(t, 2) // by their names alone
+	for _, c := range []struct {
+		name, want string
+		spoil      func(p *trainPage)
+	}{
+		{"all broken", "one of the pictures in " + good + " can be trained on: a.png: not a PNG", func(p *trainPage) {}},
+		{"output that cannot be written", "cannot be written: not a directory", func(p *trainPage) {
+			w.settings.LoRAs = filepath.Join(good, "a.png")
+		}},
+	} {
+		p := w.train
+		p.folder.SetText(good)
+		c.spoil(p)
+		p.run()
+		q.until(t, "the reason is told", func() bool { return p.cancel == nil && p.notice.Visible() })
+		if got := p.notice.message.Text; !strings.Contains(got, c.want) || strings.Contains(got, "\n") {
+			t.Errorf("%s: notice %q, want something of %q", c.name, got, c.want)
+		}
+		if p.try.Visible() || p.start.Text != startWord {
+			t.Errorf("%s: there is nothing to try or to go on with", c.name)
+		}
+	}
+}
