@@ -76,7 +76,8 @@ func newCreatePage(w *Window) *createPage {
 	p.styleName.OnSubmitted = func(string) { p.keepStyle() }
 	p.styleBox = beside(nil, p.styleName, row(tight, newButton(k, "Keep", theme.ConfirmIcon(), p.keepStyle), newButton(k, "", theme.CancelIcon(), func() { p.styleBox.Hide() }).quiet()))
 	p.styleBox.Hide()
-	p.strip = newStrip(p.pickByHand)
+	p.strip = newStrip(k, p.pickByHand)
+	p.view.listen(k, p.strip.walk)
 	p.empty = emptyState(icon("create"), "Your picture appears here", "Ctrl+Enter makes one, Esc stops")
 
 	p.compare.Hide()
@@ -86,10 +87,10 @@ func newCreatePage(w *Window) *createPage {
 	p.initial = newInitial(p)
 	p.form.content.Add(p.initial.content)
 	act := fixedSize(0, 42, beside(nil, p.generate, fixedSize(78, 0, p.form.count)))
-	controls := container.NewBorder(nil, stack(tight, p.notice, p.styleBox, p.promised, act), nil, nil, scrolled(p.form.content))
+	controls := edges(nil, stack(tight, p.notice, p.styleBox, p.promised, act), nil, nil, scrolled(k, p.form.content))
 	foot := fixedSize(0, footHeight, beside(nil, middle(stack(tight, p.status, p.bar)),
 		row(tight, p.watch, p.goOn, p.skip, p.stop, p.save, p.more)))
-	right := container.NewBorder(nil, stack(tight, foot, p.strip.content), nil, nil,
+	right := edges(nil, stack(tight, foot, p.strip.content), nil, nil,
 		newPanel(colorStage, gap, container.NewStack(p.empty, p.stage, p.initial.board)))
 	p.content = sidebar(controls, right)
 	var message string
@@ -452,6 +453,21 @@ func ofMany(what string, i, n int) string {
 		return ""
 	}
 	return fmt.Sprintf("%s %d of %d", what, i, n)
+}
+
+// closeAside closes what lies over the page, if anything does.
+func (p *createPage) closeAside() bool {
+	switch {
+	case p.initial.board.Visible():
+		p.initial.done()
+	case p.styleBox.Visible():
+		p.styleBox.Hide()
+		p.win.keys.shown()
+	default:
+		return false
+	}
+	p.win.Canvas().Focus(p.form.prompt)
+	return true
 }
 
 // abort stops what runs, if anything does, and the pictures that its job still

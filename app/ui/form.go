@@ -340,6 +340,6 @@ func modelNames(models []Model) (out []string) {
 
 // scrolled lets a form grow beyond the window. Its scroll bar lies in the
 // panel's padding, so that the form is as wide as what stands below it.
-func scrolled(o fyne.CanvasObject) fyne.CanvasObject {
-	return container.New(&insets{bottom: tight, right: -gap}, container.NewVScroll(container.New(&insets{right: gap}, o)))
+func scrolled(k *keys, o fyne.CanvasObject) fyne.CanvasObject {
+	return container.New(&insets{bottom: tight, right: -gap}, newFading(k, container.New(&insets{right: gap}, o)).content)
 }

@@ -17,7 +17,7 @@ const sidebarWidth = 340
 // sidebar is a page of controls at the left and what they work on beside them.
 func sidebar(controls, main fyne.CanvasObject) fyne.CanvasObject {
 	left := fixedSize(sidebarWidth, 0, newPanel(colorPanel, gap+2, controls))
-	return container.NewBorder(nil, nil, container.New(&insets{right: tight}, left), nil, newPanel(colorPanel, gap+2, main))
+	return edges(nil, nil, container.New(&insets{right: tight}, left), nil, newPanel(colorPanel, gap+2, main))
 }
 
 // emptyState stands where something will be, and says how to get it.

@@ -36,6 +36,7 @@ type galleryPage struct {
 	emptyText *text
 	thumbs    *thumbs
 	notice    *notice
+	browse    fyne.CanvasObject // all but the lightbox
 	lightbox  *lightbox
 
 	shelf      shelf
@@ -87,7 +88,7 @@ func newGalleryPage(w *Window) *galleryPage {
 	p.view = newView(w.post)
 	p.prompt, p.negative, p.facts = widget.NewLabel(""), widget.NewLabel(""), stack(3)
 	for _, l := range []*widget.Label{p.prompt, p.negative} {
-		l.Wrapping, l.Selectable = fyne.TextWrapWord, true
+		l.Wrapping = fyne.TextWrapWord
 	}
 	p.star = newButton(k, "", icon("star-line"), p.toggleFavourite)
 	full := newButton(k, "", theme.ViewFullScreenIcon(), p.openLightbox)
@@ -96,17 +97,17 @@ func newGalleryPage(w *Window) *galleryPage {
 		newButton(k, "Use these settings", theme.ContentUndoIcon(), p.reuse).primary(),
 		columns(newButton(k, "Save as…", theme.DocumentSaveIcon(), p.saveAs), more),
 		columns(full, p.star, newButton(k, "", theme.DeleteIcon(), p.trash)))
-	p.details = container.New(&insets{left: tight}, fixedSize(detailsWidth, 0, newPanel(colorPanel, gap+2, container.NewBorder(
+	p.details = container.New(&insets{left: tight}, fixedSize(detailsWidth, 0, newPanel(colorPanel, gap+2, edges(
 		fixedSize(0, 240, p.view), actions, nil, nil,
 		container.New(&insets{top: tight, bottom: tight}, container.NewVScroll(stack(tight, p.prompt, p.negative, container.New(&insets{left: 7}, p.facts))))))))
 	p.details.Hide()
 
 	head := beside(nil, p.search, row(gap, p.onlyStars, middle(p.count)))
-	browse := container.NewBorder(nil, nil, nil, p.details, newPanel(colorPanel, gap+2,
-		container.NewBorder(stack(tight, head, p.notice), nil, nil, nil,
+	p.browse = edges(nil, nil, nil, p.details, newPanel(colorPanel, gap+2,
+		edges(stack(tight, head, p.notice), nil, nil, nil,
 			container.New(&insets{top: gap}, container.NewStack(p.grid, p.empty)))))
 	p.lightbox = newLightbox(p)
-	p.content = container.NewStack(browse, p.lightbox)
+	p.content = container.NewStack(p.browse, p.lightbox)
 	return p
 }
 
@@ -354,12 +355,14 @@ func (p *galleryPage) openLightbox() {
 		return
 	}
 	p.lightbox.Show()
+	p.browse.Hide() // Tab must not go behind the picture
 	p.win.keys.shown()
 	p.win.Canvas().Focus(p.lightbox)
 }
 
 func (p *galleryPage) closeLightbox() {
 	p.lightbox.Hide()
+	p.browse.Show()
 	p.win.keys.shown()
 	p.win.Canvas().Focus(p.grid)
 }

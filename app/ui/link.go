@@ -11,6 +11,7 @@ import (
 // link is a word to press, where a button would shout.
 type link struct {
 	text
+	focus
 	keys   *keys
 	tapped func()
 }
@@ -25,12 +26,25 @@ func newLink(k *keys, s string, tapped func()) *link {
 func (l *link) Tapped(*fyne.PointEvent) { l.tapped() }
 func (l *link) Cursor() desktop.Cursor  { return desktop.PointerCursor }
 func (l *link) TypedRune(rune)          {}
-func (l *link) FocusGained()            { l.underline(true) }
+func (l *link) FocusGained()            { l.underline(true); l.keys.reveal(l) }
 func (l *link) FocusLost()              { l.underline(false) }
 
+func (l *link) CreateRenderer() fyne.WidgetRenderer {
+	return &linkRenderer{l.ring(l.text.CreateRenderer(), nil).(*ringed)}
+}
+
 func (l *link) underline(on bool) {
-	l.style.Underline = on
+	l.on, l.style.Underline = on, on
 	l.Refresh()
+}
+
+// linkRenderer keeps the ring clear of the word.
+type linkRenderer struct{ *ringed }
+
+func (r *linkRenderer) Layout(size fyne.Size) {
+	r.ringed.Layout(size)
+	r.ringed.ring.Resize(size.AddWidthHeight(8, 4))
+	r.ringed.ring.Move(fyne.NewPos(-4, -2))
 }
 
 func (l *link) TypedKey(e *fyne.KeyEvent) {

@@ -122,7 +122,7 @@ func newTrainPage(w *Window) *trainPage {
 		row(0, p.unfold),
 		p.more,
 	)
-	controls := container.NewBorder(nil, stack(tight, p.notice, p.promised, fixedSize(0, 42, container.NewStack(p.start, p.stop))), nil, nil, scrolled(form))
+	controls := container.NewBorder(nil, stack(tight, p.notice, p.promised, fixedSize(0, 42, container.NewStack(p.start, p.stop))), nil, nil, scrolled(k, form))
 
 	stat := func(name string) (*text, fyne.CanvasObject) {
 		t := heading("–").short()
@@ -136,7 +136,7 @@ func newTrainPage(w *Window) *trainPage {
 	p.speedStat, tiles[2] = stat("Samples / s")
 	p.eta, tiles[3] = stat("Time left")
 	p.empty = emptyState(icon("train"), "The loss curve appears here", "It falls as the model learns your pictures")
-	p.samples = newStrip(p.showSample)
+	p.samples = newStrip(k, p.showSample)
 	p.sampleBox = stack(tight, caption("Sample pictures, the newest first"), p.samples.content)
 	p.sampleBox.Hide()
 	p.status = newText("", colorMuted, theme.SizeNameCaptionText).short()

@@ -18,6 +18,9 @@ import (
 // canvas.Image: one per frame would fill the memory.
 type view struct {
 	widget.BaseWidget
+	focus
+	keys   *keys // nil: it has no keyboard
+	walk   func(by int)
 	image  *canvas.Image
 	source image.Image // what is shown, in its own size
 	quick  bool        // source is a preview
@@ -244,7 +247,7 @@ func (v *view) place(size fyne.Size) {
 	v.image.Move(fyne.NewPos((size.Width-w)/2, (size.Height-h)/2))
 }
 
-func (v *view) CreateRenderer() fyne.WidgetRenderer { return &viewRenderer{v} }
+func (v *view) CreateRenderer() fyne.WidgetRenderer { return v.ring(&viewRenderer{v}, nil) }
 
 type viewRenderer struct{ v *view }
 

@@ -127,9 +127,11 @@ func newWindow(app fyne.App, e Engine, at places, post poster) *Window {
 	}{{"Create", icon("create")}, {"Queue", icon("queue")}, {"Gallery", icon("gallery")}, {"Train", icon("train")}, {"Models", icon("models")}, {"Settings", theme.SettingsIcon()}} {
 		w.rail = append(w.rail, newNavItem(&w.keys, n.name, n.icon, func() { w.show(i) }))
 	}
-	top := stack(tight, w.rail[pageCreate], w.rail[pageQueue], w.rail[pageGallery], w.rail[pageTrain], w.rail[pageModels])
-	rail := container.NewBorder(top, w.rail[pageSettings], nil, nil)
-	w.SetContent(padded(tight, container.NewBorder(nil, nil, container.New(&insets{right: tight}, rail), nil, container.NewStack(append(w.pages, container.NewWithoutLayout(dot))...))))
+	rail := container.New(railLayout{})
+	for _, n := range w.rail {
+		rail.Add(n)
+	}
+	w.SetContent(padded(tight, edges(nil, nil, container.New(&insets{right: tight}, rail), nil, container.NewStack(append(w.pages, container.NewWithoutLayout(dot))...))))
 	w.SetMainMenu(w.menu())
 	w.SetPadded(false)
 	w.Resize(fyne.NewSize(1100, 700))
@@ -189,14 +191,13 @@ func (w *Window) show(page int) {
 	switch page {
 	case pageCreate:
 		w.readExtras()
-		w.Canvas().Focus(w.create.form.prompt)
-	case pageGallery:
-		w.Canvas().Focus(w.gallery.search)
 	case pageTrain:
 		w.train.findStopped()
 	case pageModels:
 		w.library.read()
 	}
+	// What was typed on must not go to a page that is hidden.
+	w.Canvas().Focus([]fyne.Focusable{w.create.form.prompt, w.queue.list, w.gallery.search, w.train.folder, w.library.list, w.prefs.first}[page])
 }
 
 func (w *Window) menu() *fyne.MainMenu {
@@ -238,13 +239,15 @@ func (w *Window) escape() {
 		w.Canvas().Overlays().Remove(o)
 		return
 	}
-	if w.page == pageGallery {
+	switch {
+	case w.page == pageGallery:
 		if w.gallery.lightbox.Visible() {
 			w.gallery.closeLightbox()
 		}
-		return
+	case w.page == pageCreate && w.create.closeAside():
+	default:
+		w.create.abort()
 	}
-	w.create.abort()
 }
 
 // dropped takes what a person let fall on the window: a folder to train on, or a
