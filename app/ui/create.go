@@ -87,7 +87,7 @@ func newCreatePage(w *Window) *createPage {
 	p.initial = newInitial(p)
 	p.form.content.Add(p.initial.content)
 	act := fixedSize(0, 42, beside(nil, p.generate, fixedSize(78, 0, p.form.count)))
-	controls := edges(nil, stack(tight, p.notice, p.styleBox, p.promised, act), nil, nil, scrolled(k, p.form.content))
+	controls := edges(nil, stack(tight, p.notice, p.styleBox, p.promised, act), nil, nil, scrolledIn(k, p.form.content, p.form.fitHeight))
 	foot := fixedSize(0, footHeight, beside(nil, middle(stack(tight, p.status, p.bar)),
 		row(tight, p.watch, p.goOn, p.skip, p.stop, p.save, p.more)))
 	right := edges(nil, stack(tight, foot, p.strip.content), nil, nil,

@@ -16,6 +16,7 @@ type fading struct {
 	scroll      *container.Scroll
 	top, bottom *canvas.LinearGradient
 	ground      color.Color // what it fades to
+	resized     func(height float32)
 }
 
 const fadeHeight = 22
@@ -65,6 +66,9 @@ type fadingLayout struct{ f *fading }
 
 func (l fadingLayout) MinSize([]fyne.CanvasObject) fyne.Size { return l.f.scroll.MinSize() }
 func (l fadingLayout) Layout(_ []fyne.CanvasObject, size fyne.Size) {
+	if l.f.resized != nil {
+		l.f.resized(size.Height)
+	}
 	l.f.scroll.Resize(size)
 	l.f.top.Resize(fyne.NewSize(size.Width, fadeHeight))
 	l.f.bottom.Resize(fyne.NewSize(size.Width, fadeHeight))

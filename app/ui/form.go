@@ -12,6 +12,7 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
@@ -21,6 +22,7 @@ import (
 // form is what a person says about the picture to make.
 type form struct {
 	content  *fyne.Container
+	low      bool // its lines are close together
 	models   []Model
 	examples []string
 	example  int // the next one to offer
@@ -104,6 +106,25 @@ func newForm(k *keys, e Engine, models []Model, styles *link) *form {
 	)
 	return f
 }
+
+// fitHeight brings the form's lines closer together where the window is low.
+func (f *form) fitHeight(height float32) {
+	low := height < lowForm
+	if f.low == low {
+		return
+	}
+	f.low = low
+	space, prompt, negative := gap, 3, 2
+	if low {
+		space, prompt, negative = tight, 2, 1
+	}
+	f.content.Layout = layout.NewCustomPaddedVBoxLayout(space)
+	f.prompt.SetMinRowsVisible(prompt)
+	f.negative.SetMinRowsVisible(negative)
+}
+
+// lowForm is the height that the form needs for all of it.
+const lowForm = 528
 
 func (f *form) tell() {
 	if f.changed != nil {
@@ -341,5 +362,12 @@ func modelNames(models []Model) (out []string) {
 // scrolled lets a form grow beyond the window. Its scroll bar lies in the
 // panel's padding, so that the form is as wide as what stands below it.
 func scrolled(k *keys, o fyne.CanvasObject) fyne.CanvasObject {
-	return container.New(&insets{bottom: tight, right: -gap}, newFading(k, container.New(&insets{right: gap}, o)).content)
+	return scrolledIn(k, o, nil)
+}
+
+// scrolledIn tells of the height that there is for the form; resized may be nil.
+func scrolledIn(k *keys, o fyne.CanvasObject, resized func(height float32)) fyne.CanvasObject {
+	f := newFading(k, container.New(&insets{right: gap}, o))
+	f.resized = resized
+	return container.New(&insets{bottom: tight, right: -gap}, f.content)
 }

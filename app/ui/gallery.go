@@ -97,9 +97,8 @@ func newGalleryPage(w *Window) *galleryPage {
 		newButton(k, "Use these settings", theme.ContentUndoIcon(), p.reuse).primary(),
 		columns(newButton(k, "Save as…", theme.DocumentSaveIcon(), p.saveAs), more),
 		columns(full, p.star, newButton(k, "", theme.DeleteIcon(), p.trash)))
-	p.details = container.New(&insets{left: tight}, fixedSize(detailsWidth, 0, newPanel(colorPanel, gap+2, edges(
-		fixedSize(0, 240, p.view), actions, nil, nil,
-		container.New(&insets{top: tight, bottom: tight}, container.NewVScroll(stack(tight, p.prompt, p.negative, container.New(&insets{left: 7}, p.facts))))))))
+	p.details = container.New(&insets{left: tight}, fixedSize(detailsWidth, 0, newPanel(colorPanel, gap+2, container.New(detailsLayout{}, p.view,
+		container.New(&insets{top: tight, bottom: tight}, container.NewVScroll(stack(tight, p.prompt, p.negative, container.New(&insets{left: 7}, p.facts)))), actions))))
 	p.details.Hide()
 
 	head := beside(nil, p.search, row(gap, p.onlyStars, middle(p.count)))
@@ -113,6 +112,27 @@ func newGalleryPage(w *Window) *galleryPage {
 
 // detailsWidth is the width of the chosen picture's panel.
 const detailsWidth = 290
+
+// detailsLayout puts a picture above its facts and what can be done with it. The
+// picture gives way where the window is low.
+type detailsLayout struct{}
+
+const detailsPicture, detailsFacts = 240, 150
+
+func (detailsLayout) MinSize(o []fyne.CanvasObject) fyne.Size {
+	return fyne.NewSize(o[2].MinSize().Width, 60+80+o[2].MinSize().Height)
+}
+
+func (detailsLayout) Layout(o []fyne.CanvasObject, size fyne.Size) {
+	actions := o[2].MinSize().Height
+	picture := min(detailsPicture, max(60, size.Height-actions-detailsFacts))
+	y := float32(0)
+	for i, h := range []float32{picture, size.Height - actions - picture, actions} {
+		o[i].Move(fyne.NewPos(0, y))
+		o[i].Resize(fyne.NewSize(size.Width, h))
+		y += h
+	}
+}
 
 // shown is told when the page comes up or goes.
 func (p *galleryPage) shown(visible bool) {

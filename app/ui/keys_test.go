@@ -32,18 +32,21 @@ func seen(o fyne.CanvasObject) []fyne.CanvasObject {
 	if !o.Visible() {
 		return nil
 	}
-	var inner []fyne.CanvasObject
-	switch o := o.(type) {
-	case *fyne.Container:
-		inner = o.Objects
-	case fyne.Widget:
-		inner = test.WidgetRenderer(o).Objects()
-	}
 	out := []fyne.CanvasObject{o}
-	for _, i := range slices.Clone(inner) {
+	for _, i := range insideOf(o) {
 		out = append(out, seen(i)...)
 	}
 	return out
+}
+
+func insideOf(o fyne.CanvasObject) []fyne.CanvasObject {
+	switch o := o.(type) {
+	case *fyne.Container:
+		return o.Objects
+	case fyne.Widget:
+		return slices.Clone(test.WidgetRenderer(o).Objects())
+	}
+	return nil
 }
 
 // controls are what a mouse could work under o, as far as it is on the screen.

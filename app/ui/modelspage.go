@@ -53,9 +53,9 @@ func newModelsPage(w *Window) *modelsPage {
 	p.stop.Hide()
 	p.status = caption("").short()
 
-	head := beside(nil, middle(stack(2, heading("Models"), p.count)), row(tight,
+	head := beside(nil, middle(stack(2, heading("Models"), p.count)), middle(row(tight,
 		newButton(k, "Add a file…", theme.FileIcon(), func() { w.askModel(p.add) }),
-		newButton(k, "Add a folder…", theme.FolderOpenIcon(), func() { w.askFolder(p.add) })))
+		newButton(k, "Add a folder…", theme.FolderOpenIcon(), func() { w.askFolder(p.add) }))))
 	foot := newPanel(colorStage, gap, stack(tight,
 		caption("Download from an address"),
 		beside(nil, p.address, row(tight, fixedSize(190, 0, p.sum), container.NewStack(p.fetch, p.stop))),

@@ -40,7 +40,7 @@ func newQueuePage(w *Window) *queuePage {
 		return slices.Index(w.jobs.list, j)
 	}
 	p.empty = emptyState(icon("queue"), "Nothing is waiting", "Generate adds to this queue; it is kept on disk")
-	head := beside(nil, middle(stack(2, heading("Queue"), p.count)), row(tight, p.clear, p.pause))
+	head := beside(nil, middle(stack(2, heading("Queue"), p.count)), middle(row(tight, p.clear, p.pause)))
 	p.content = newPanel(colorPanel, gap+2, edges(stack(gap, head, p.notice), nil, nil, nil,
 		container.New(&insets{top: gap}, container.NewStack(p.list, p.empty))))
 	return p
@@ -175,8 +175,8 @@ func (r *jobRow) set(i int) {
 	half := !runs && j.Begun && q.halfMade(j)
 	show(r.again, half)
 	show(r.bar, runs)
-	show(r.up, i > 0)
-	show(r.down, i < len(q.list)-1)
+	able(r.up, i > 0)
+	able(r.down, i < len(q.list)-1)
 	show(r.hold, !runs)
 	r.hold.SetIcon(theme.MediaPauseIcon())
 	tint, res := colorMuted, theme.HistoryIcon()
@@ -212,6 +212,15 @@ func (r *jobRow) step(p Progress) {
 	}
 	r.bar.set(p.Step, p.Steps)
 	r.state.SetText(join(fmt.Sprintf("step %d of %d", p.Step, p.Steps), left(p.Left)))
+}
+
+// able lets a button be pressed or not.
+func able(b *button, on bool) {
+	if on {
+		b.Enable()
+	} else {
+		b.Disable()
+	}
 }
 
 // show makes an object visible or not.

@@ -255,7 +255,7 @@ func (r *viewRenderer) Layout(size fyne.Size) {
 	r.v.place(size)
 	r.v.rescale()
 }
-func (r *viewRenderer) MinSize() fyne.Size           { return fyne.NewSize(120, 120) }
+func (r *viewRenderer) MinSize() fyne.Size           { return fyne.NewSize(60, 60) }
 func (r *viewRenderer) Objects() []fyne.CanvasObject { return []fyne.CanvasObject{r.v.image} }
 func (r *viewRenderer) Refresh()                     { r.v.rescale() }
 func (r *viewRenderer) Destroy()                     {}
