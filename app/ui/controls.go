@@ -4,6 +4,7 @@ package ui
 
 import (
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 )
@@ -29,7 +30,16 @@ func newEntry(k *keys, rows int) *entry {
 func (e *entry) AcceptsTab() bool                    { return false }
 func (e *entry) FocusGained()                        { e.on = true; e.Entry.FocusGained(); e.keys.reveal(e) }
 func (e *entry) FocusLost()                          { e.on = false; e.Entry.FocusLost() }
-func (e *entry) CreateRenderer() fyne.WidgetRenderer { return e.ring(e.Entry.CreateRenderer(), nil) }
+
+// CreateRenderer leaves Fyne's border out: where a screen's pixels are no whole
+// number of units it has a dark fringe.
+func (e *entry) CreateRenderer() fyne.WidgetRenderer {
+	r := e.Entry.CreateRenderer()
+	if border, ok := r.Objects()[1].(*canvas.Rectangle); ok {
+		border.Hide()
+	}
+	return e.ring(r, nil)
+}
 
 func (e *entry) TypedKey(ev *fyne.KeyEvent) {
 	if !e.keys.took(ev) {

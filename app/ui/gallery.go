@@ -98,7 +98,7 @@ func newGalleryPage(w *Window) *galleryPage {
 		columns(newButton(k, "Save as…", theme.DocumentSaveIcon(), p.saveAs), more),
 		columns(full, p.star, newButton(k, "", theme.DeleteIcon(), p.trash)))
 	p.details = container.New(&insets{left: tight}, fixedSize(detailsWidth, 0, newPanel(colorPanel, gap+2, container.New(detailsLayout{}, p.view,
-		container.New(&insets{top: tight, bottom: tight}, container.NewVScroll(stack(tight, p.prompt, p.negative, container.New(&insets{left: 7}, p.facts)))), actions))))
+		container.New(&insets{top: tight, bottom: tight}, newFading(k, stack(tight, p.prompt, p.negative, container.New(&insets{left: 7}, p.facts))).content), actions))))
 	p.details.Hide()
 
 	head := beside(nil, p.search, row(gap, p.onlyStars, middle(p.count)))

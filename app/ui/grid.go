@@ -65,9 +65,11 @@ func (g *grid) walk(i int) {
 
 // The tiles show what is chosen, the ring that the arrows choose. GridWrap's own
 // mark of the focus is not wanted.
-func (g *grid) FocusGained()                        { g.on = true; g.Refresh() }
-func (g *grid) FocusLost()                          { g.on = false; g.Refresh() }
-func (g *grid) CreateRenderer() fyne.WidgetRenderer { return g.ring(g.GridWrap.CreateRenderer(), nil) }
+func (g *grid) FocusGained() { g.on = true; g.Refresh() }
+func (g *grid) FocusLost()   { g.on = false; g.Refresh() }
+func (g *grid) CreateRenderer() fyne.WidgetRenderer {
+	return g.ringAround(g.GridWrap.CreateRenderer(), fyne.NewSize(6, 6))
+}
 
 func (g *grid) TypedKey(e *fyne.KeyEvent) {
 	if g.keys.took(e) {

@@ -77,11 +77,19 @@ func (f *focus) ring(inner fyne.WidgetRenderer, tint func() fyne.ThemeColorName)
 
 const ringWidth = 2
 
+// ringAround is ring, clear of the control.
+func (f *focus) ringAround(inner fyne.WidgetRenderer, out fyne.Size) fyne.WidgetRenderer {
+	r := f.ring(inner, nil).(*ringed)
+	r.out = out
+	return r
+}
+
 type ringed struct {
 	fyne.WidgetRenderer
 	focus *focus
 	tint  func() fyne.ThemeColorName
 	ring  *canvas.Rectangle
+	out   fyne.Size // by which the ring is clear of the control
 	all   []fyne.CanvasObject
 }
 
@@ -96,7 +104,8 @@ func (r *ringed) apply() {
 
 func (r *ringed) Layout(size fyne.Size) {
 	r.WidgetRenderer.Layout(size)
-	r.ring.Resize(size)
+	r.ring.Resize(size.AddWidthHeight(2*r.out.Width, 2*r.out.Height))
+	r.ring.Move(fyne.NewPos(-r.out.Width, -r.out.Height))
 }
 
 func (r *ringed) Refresh() {

@@ -161,9 +161,7 @@ func lit(o fyne.CanvasObject) bool {
 		}
 		r := test.WidgetRenderer(w)
 		for {
-			if in, ok := r.(*linkRenderer); ok {
-				r = in.ringed
-			} else if in, ok := r.(*listRenderer); ok {
+			if in, ok := r.(*listRenderer); ok {
 				r = in.ringed
 			} else if in, ok := r.(*panelRenderer); ok {
 				r = in.WidgetRenderer

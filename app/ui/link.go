@@ -30,21 +30,12 @@ func (l *link) FocusGained()            { l.underline(true); l.keys.reveal(l) }
 func (l *link) FocusLost()              { l.underline(false) }
 
 func (l *link) CreateRenderer() fyne.WidgetRenderer {
-	return &linkRenderer{l.ring(l.text.CreateRenderer(), nil).(*ringed)}
+	return l.ringAround(l.text.CreateRenderer(), fyne.NewSize(4, 2))
 }
 
 func (l *link) underline(on bool) {
 	l.on, l.style.Underline = on, on
 	l.Refresh()
-}
-
-// linkRenderer keeps the ring clear of the word.
-type linkRenderer struct{ *ringed }
-
-func (r *linkRenderer) Layout(size fyne.Size) {
-	r.ringed.Layout(size)
-	r.ringed.ring.Resize(size.AddWidthHeight(8, 4))
-	r.ringed.ring.Move(fyne.NewPos(-4, -2))
 }
 
 func (l *link) TypedKey(e *fyne.KeyEvent) {

@@ -32,6 +32,7 @@ type modelsPage struct {
 	fetch, stop  *button
 	status       *text
 	bar          *bar
+	under        fyne.CanvasObject // status and bar, while something is added
 	cancel       context.CancelFunc // of what is being added
 	moved        coalesce[[2]int64]
 }
@@ -56,10 +57,12 @@ func newModelsPage(w *Window) *modelsPage {
 	head := beside(nil, middle(stack(2, heading("Models"), p.count)), middle(row(tight,
 		newButton(k, "Add a file…", theme.FileIcon(), func() { w.askModel(p.add) }),
 		newButton(k, "Add a folder…", theme.FolderOpenIcon(), func() { w.askFolder(p.add) }))))
+	p.under = stack(tight, p.status, p.bar)
+	p.under.Hide()
 	foot := newPanel(colorStage, gap, stack(tight,
 		caption("Download from an address"),
 		beside(nil, p.address, row(tight, fixedSize(190, 0, p.sum), container.NewStack(p.fetch, p.stop))),
-		p.status, p.bar))
+		p.under))
 	p.content = newPanel(colorPanel, gap+2, edges(stack(gap, head, p.notice), foot, nil, nil,
 		container.New(&insets{top: gap, bottom: gap}, p.list)))
 	p.bar.Hide()
@@ -105,6 +108,7 @@ func (p *modelsPage) begin(what string, work func(ctx context.Context) (string, 
 	p.fetch.Hide()
 	p.stop.Show()
 	p.bar.Show()
+	p.under.Show()
 	p.bar.set(0, 1)
 	p.status.SetText(what)
 	inBackground(p.win.post, func() (string, error) { return work(ctx) }, func(path string, err error) {
@@ -113,9 +117,10 @@ func (p *modelsPage) begin(what string, work func(ctx context.Context) (string, 
 		p.stop.Hide()
 		p.fetch.Show()
 		p.bar.Hide()
-		p.status.SetText("")
+		p.under.Hide()
 		switch {
 		case errors.Is(err, context.Canceled):
+			p.under.Show()
 			p.status.SetText("Stopped; what has come is kept, and Download goes on with it")
 		case err != nil:
 			p.notice.fail(err.Error())
