@@ -20,6 +20,7 @@ import (
 
 	"latent/app/gallery"
 	"latent/app/pictures"
+	"latent/app/ui/desktop"
 )
 
 // desk is a display with a window manager, and a person's home folder.
@@ -53,6 +54,13 @@ var program = sync.OnceValues(func() (string, error) {
 var built string
 
 func TestMain(m *testing.M) {
+	if os.Getenv(fakeWindow) != "" { // the program is this binary
+		if err := desktop.Run(newFakeEngine(), nil); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	code := m.Run()
 	if built != "" {
 		os.RemoveAll(built)

@@ -27,9 +27,9 @@ func newEntry(k *keys, rows int) *entry {
 	return e
 }
 
-func (e *entry) AcceptsTab() bool                    { return false }
-func (e *entry) FocusGained()                        { e.on = true; e.Entry.FocusGained(); e.keys.reveal(e) }
-func (e *entry) FocusLost()                          { e.on = false; e.Entry.FocusLost() }
+func (e *entry) AcceptsTab() bool { return false }
+func (e *entry) FocusGained()     { e.on = true; e.Entry.FocusGained(); e.keys.reveal(e) }
+func (e *entry) FocusLost()       { e.on = false; e.Entry.FocusLost() }
 
 // CreateRenderer leaves Fyne's border out: where a screen's pixels are no whole
 // number of units it has a dark fringe.

@@ -119,7 +119,7 @@ func (p *createPage) start() {
 			p.notice.fail(fmt.Sprintf("strength %q: a number from 0.05 to 1 is needed", in.strength.field.Text))
 			return
 		}
-		r.Hires = 0 // the second pass is for pictures that begin at noise
+		r.SecondPass = SecondPass{} // the second pass is for pictures that begin at noise
 	}
 	p.win.jobs.add(r, count, in.data, in.mask)
 }
@@ -156,7 +156,7 @@ func (p *createPage) enlarge() {
 	if !ok {
 		return
 	}
-	q.Hires = 2
+	q.SecondPass = SecondPass{Hires: 2}
 	p.win.jobs.add(q, 1, nil, nil)
 }
 

@@ -301,7 +301,13 @@ func (f *form) restore(r gallery.Recipe) (unmatched []string) {
 		f.steps.set(float64(r.Steps))
 	}
 	if r.CFGScale > 0 {
-		f.guidance.set(r.CFGScale)
+		f.guidance.set(r.CFGScale) // below 1 there is none, as at 1
+	}
+	if float64(r.Steps) > f.steps.most {
+		unmatched = append(unmatched, fmt.Sprintf("%d steps", r.Steps))
+	}
+	if r.CFGScale > f.guidance.most {
+		unmatched = append(unmatched, fmt.Sprintf("guidance %g", r.CFGScale))
 	}
 	if r.Width > 0 && r.Height > 0 {
 		f.size.SetText(sizeText(r.Width, r.Height))

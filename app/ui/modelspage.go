@@ -32,7 +32,7 @@ type modelsPage struct {
 	fetch, stop  *button
 	status       *text
 	bar          *bar
-	under        fyne.CanvasObject // status and bar, while something is added
+	under        fyne.CanvasObject  // status and bar, while something is added
 	cancel       context.CancelFunc // of what is being added
 	moved        coalesce[[2]int64]
 }

@@ -303,14 +303,14 @@ func painting(r Request) (pipeline.Request, error) {
 		Prompt: r.Prompt, Negative: r.Negative, Steps: r.Steps, Guidance: r.Guidance, Sampler: r.Sampler, Schedule: r.Schedule,
 		Seed: uint64(r.Seed), Width: r.Width, Height: r.Height, Count: 1, Preview: previewEvery(r.Previews, r.Steps),
 		VariationSeed: uint64(r.VariationSeed), VariationStrength: r.VariationStrength,
-		RNG: r.RNG, ClipSkip: r.ClipSkip, Eta: r.Eta, Emphasis: r.Emphasis,
+		RNG: r.RNG, ClipSkip: r.ClipSkip, Eta: r.Eta, Emphasis: r.Emphasis, Rescale: r.Rescale, Prediction: r.Prediction,
 		LoRAFolder: r.LoRAFolder, Embeddings: r.Embeddings, VAE: r.VAE,
 	}
 	for _, l := range r.LoRAs {
 		req.LoRAs = append(req.LoRAs, pipeline.LoRA(l))
 	}
-	if r.Hires > 1 {
-		req.Hires = &pipeline.Hires{Scale: r.Hires}
+	if r.SecondPass != (SecondPass{}) {
+		req.Hires = &pipeline.Hires{Scale: r.Hires, Width: r.HiresWidth, Height: r.HiresHeight, Upscaler: r.HiresUpscaler, Steps: r.HiresSteps, Strength: r.HiresStrength}
 	}
 	for _, f := range []struct {
 		path string
