@@ -67,7 +67,7 @@ func beyondOf(r gallery.Recipe) (b beyond, unmatched []string) {
 		case e.Key == keyPrediction && slices.Contains(predictions, e.Value):
 			b.Prediction = e.Value
 		case mine, e.Key == keyRescale, e.Key == keyPrediction: // others' keys may be of no account
-			unmatched = append(unmatched, e.Key+" "+e.Value)
+			unmatched = append(unmatched, e.Key)
 		}
 	}
 	return b, unmatched

@@ -8,6 +8,7 @@ import (
 	"image"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -544,7 +545,12 @@ func (p *createPage) reuseSettings() {
 func (p *createPage) restore(r gallery.Recipe, beyond ...string) {
 	p.notice.clear()
 	loras, missing := p.win.extras.takeLoRAs(&r)
-	missing = append(p.form.restore(r), append(missing, beyond...)...)
+	missing = append(p.form.restore(r), missing...)
+	for _, b := range beyond {
+		if b != keyRescale && b != keyPrediction && !slices.Contains(missing, b) { // of which the form knows better
+			missing = append(missing, b)
+		}
+	}
 	if len(loras) > 0 || r.Steps > 0 { // else it is a mere prompt
 		p.form.loras.set(loras)
 	}
