@@ -289,14 +289,13 @@ func (d *desk) whole() {
 // set makes the steps n.
 func (d *desk) steps(n int) {
 	d.t.Helper()
-	d.click(385, 366)
+	d.key("ctrl+1", "Tab", "Tab", "Tab", "Tab") // from the prompt: where it lies hangs on the LoRAs
 	d.replace(fmt.Sprint(n))
 }
 
 func (d *desk) prompt(text string) {
 	d.t.Helper()
-	d.key("ctrl+1")
-	d.click(250, 170)
+	d.key("ctrl+1") // gives the prompt the keyboard
 	d.replace(text)
 }
 

@@ -118,3 +118,44 @@ func TestPreviewCost(t *testing.T) {
 		t.Error("that is too much")
 	}
 }
+
+// stalls tells how long the window's goroutine stood still at the most, and fails if
+// it was so long by anything but painting.
+func (d *desk) stalls() {
+	d.t.Helper()
+	data, err := os.ReadFile(d.path("stalls"))
+	if err != nil {
+		d.t.Log("the window never stood still")
+		return
+	}
+	type still struct {
+		total, driver, rest int // milliseconds
+		stack               string
+	}
+	var longest, ours still
+	n, own := 0, 0
+	for _, record := range strings.SplitAfter(string(data), "\tmain.main\n") {
+		for line := range strings.Lines(record) {
+			var at string
+			var s still
+			if k, _ := fmt.Sscan(line, &at, &s.total, &s.driver, &s.rest); k != 4 {
+				continue
+			}
+			n++
+			if s.stack = record; s.total > longest.total {
+				longest = s
+			}
+			if s.rest > 20 {
+				own++
+			}
+			if s.rest > ours.rest {
+				ours = s
+			}
+		}
+	}
+	d.t.Logf("the window stood still %d times, at the most for %d ms, of which the graphics driver had %d; %d times for more than 20 ms by all else, at the most for %d ms:\n%s",
+		n, longest.total, longest.driver, own, ours.rest, ours.stack)
+	if ours.rest > 100 {
+		d.t.Error("that is too long")
+	}
+}

@@ -50,7 +50,7 @@ type stillness struct {
 
 // still measures until the window's goroutine has time.
 func still() (s stillness) {
-	seen, driver, samples := map[string]int{}, 0, 0
+	seen, driver, idle, samples := map[string]int{}, 0, 0, 0
 	done := make(chan time.Duration)
 	asked, late := time.Now(), runDelay()
 	go func() {
@@ -62,9 +62,13 @@ func still() (s stillness) {
 		case s.total = <-done:
 		case <-time.After(sampleEvery):
 			samples++
-			if stack := windowStack(); strings.Contains(stack, "glfw.(*Window).SwapBuffers") || strings.Contains(stack, "go-gl/gl/") {
+			stack := windowStack()
+			switch top, _, _ := strings.Cut(strings.TrimSpace(stack), "\n"); {
+			case strings.Contains(top, "._Cfunc_gl"): // of GL or GLFW, with the X server behind them
 				driver++
-			} else {
+			case strings.HasSuffix(top, ".runGL"): // it has nothing to do
+				idle++
+			default:
 				seen[stack]++
 			}
 		}
@@ -73,7 +77,7 @@ func still() (s stillness) {
 	s.rest = busy
 	if samples > 0 {
 		s.driver = busy * time.Duration(driver) / time.Duration(samples)
-		s.rest = busy - s.driver
+		s.rest = busy - s.driver - busy*time.Duration(idle)/time.Duration(samples)
 	}
 	most := 0
 	for stack, n := range seen {
