@@ -4,14 +4,10 @@ package ui
 
 import (
 	"fmt"
-	"image"
-	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
@@ -19,7 +15,6 @@ import (
 	"fyne.io/fyne/v2/widget"
 
 	"latent/app/gallery"
-	"latent/app/pictures"
 )
 
 // galleryPage shows the pictures of the output folder, the newest first, and
@@ -59,13 +54,6 @@ type galleryPage struct {
 	chosen   *opened
 	wanted   gallery.Picture // what is to be opened
 	opening  bool
-}
-
-// opened is a picture file that was read.
-type opened struct {
-	gallery.Picture
-	image  *image.NRGBA
-	recipe gallery.Recipe
 }
 
 func newGalleryPage(w *Window) *galleryPage {
@@ -108,30 +96,6 @@ func newGalleryPage(w *Window) *galleryPage {
 	p.lightbox = newLightbox(p)
 	p.content = container.NewStack(p.browse, p.lightbox)
 	return p
-}
-
-// detailsWidth is the width of the chosen picture's panel.
-const detailsWidth = 290
-
-// detailsLayout puts a picture above its facts and what can be done with it. The
-// picture gives way where the window is low.
-type detailsLayout struct{}
-
-const detailsPicture, detailsFacts = 240, 150
-
-func (detailsLayout) MinSize(o []fyne.CanvasObject) fyne.Size {
-	return fyne.NewSize(o[2].MinSize().Width, 60+80+o[2].MinSize().Height)
-}
-
-func (detailsLayout) Layout(o []fyne.CanvasObject, size fyne.Size) {
-	actions := o[2].MinSize().Height
-	picture := min(detailsPicture, max(60, size.Height-actions-detailsFacts))
-	y := float32(0)
-	for i, h := range []float32{picture, size.Height - actions - picture, actions} {
-		o[i].Move(fyne.NewPos(0, y))
-		o[i].Resize(fyne.NewSize(size.Width, h))
-		y += h
-	}
 }
 
 // shown is told when the page comes up or goes.
@@ -238,101 +202,6 @@ func (p *galleryPage) thumbReady(path string) {
 // step goes to another picture.
 func (p *galleryPage) step(by int) { p.grid.walk(p.grid.chosen + by) }
 
-// open reads the chosen file and shows it with its recipe. Of those chosen while
-// one is read, only the last is read next.
-func (p *galleryPage) open(i int) {
-	if i >= len(p.list) {
-		return
-	}
-	p.wanted = p.list[i]
-	if !p.opening {
-		p.read()
-	}
-}
-
-func (p *galleryPage) read() {
-	p.opening = true
-	pic := p.wanted
-	inBackground(p.win.post, func() (*opened, error) {
-		img, err := pictures.Load(pic.Path)
-		if err != nil {
-			return nil, err
-		}
-		r, err := gallery.Read(pic.Path)
-		return &opened{pic, img, r}, err
-	}, func(o *opened, err error) {
-		p.opening = false
-		if p.wanted != pic {
-			p.read()
-			return
-		}
-		if o == nil {
-			p.notice.fail(fmt.Sprintf("%s cannot be shown: %v", filepath.Base(pic.Path), withoutPath(err, pic.Path)))
-			return
-		}
-		if !p.notice.action.Visible() { // Undo stays
-			p.notice.clear()
-		}
-		p.choose(o)
-	})
-}
-
-// choose shows a picture that was read.
-func (p *galleryPage) choose(o *opened) {
-	p.chosen = o
-	p.view.show(o.image)
-	p.lightbox.show(o)
-	p.prompt.SetText(o.recipe.Prompt)
-	p.negative.Hide()
-	if n := o.recipe.Negative; n != "" {
-		p.negative.SetText("Not: " + n)
-		p.negative.Show()
-	}
-	p.facts.Objects = nil
-	for _, f := range facts(o) {
-		if f.Key == "Model" {
-			f.Value = p.win.modelName(f.Value)
-		}
-		p.facts.Add(beside(fixedSize(factName, 0, caption(f.Key)), newText(f.Value, theme.ColorNameForeground, theme.SizeNameCaptionText).short(), nil))
-	}
-	p.facts.Refresh()
-	p.showStar()
-	if !p.details.Visible() {
-		p.details.Show()
-		p.content.Refresh()
-	}
-	for path, t := range p.tiles {
-		t.choose(path == o.Path)
-	}
-}
-
-func (p *galleryPage) showStar() {
-	res := icon("star-line")
-	if p.chosen != nil && p.isFavourite(p.chosen.Path) {
-		res = theme.NewPrimaryThemedResource(icon("star"))
-	}
-	p.star.SetIcon(res)
-	p.lightbox.star.SetIcon(res)
-}
-
-// toggleFavourite marks the chosen picture, or takes its mark away.
-func (p *galleryPage) toggleFavourite() {
-	if p.chosen == nil {
-		return
-	}
-	name := filepath.Base(p.chosen.Path)
-	if p.favourites[name] {
-		delete(p.favourites, name)
-	} else {
-		p.favourites[name] = true
-	}
-	p.win.keeper.put(filepath.Join(filepath.Dir(p.chosen.Path), favouritesFile), formatFavourites(p.favourites))
-	p.showStar()
-	if t := p.tiles[p.chosen.Path]; t != nil {
-		t.mark(p.favourites[name], t.broken)
-	}
-}
-
 // showStarred shows only the favourites, or all.
 func (p *galleryPage) showStarred(only bool) {
 	p.starred = only
@@ -342,157 +211,4 @@ func (p *galleryPage) showStarred(only bool) {
 	}
 	p.onlyStars.Refresh()
 	p.arrange()
-}
-
-// factName is the width of the names of facts.
-const factName = 66
-
-// facts is the recipe but for the prompts.
-func facts(o *opened) []gallery.Pair {
-	var out []gallery.Pair
-	add := func(name, value string) {
-		if value != "" && value != "0" {
-			out = append(out, gallery.Pair{Key: name, Value: value})
-		}
-	}
-	r, b := o.recipe, o.image.Bounds()
-	add("Seed", fmt.Sprint(uint64(r.Seed)))
-	add("Steps", fmt.Sprint(r.Steps))
-	add("Guidance", fmt.Sprintf("%g", r.CFGScale))
-	add("Sampler", strings.TrimSpace(r.Sampler+" "+r.ScheduleType))
-	add("Size", sizeText(b.Dx(), b.Dy()))
-	add("Model", r.Model)
-	add("Made", when(o.Time, time.Now()))
-	add("File", filepath.Base(o.Path))
-	for _, e := range r.Extra {
-		add(e.Key, e.Value)
-	}
-	return out
-}
-
-func (p *galleryPage) openLightbox() {
-	if p.chosen == nil && p.grid.chosen < 0 {
-		return
-	}
-	p.lightbox.Show()
-	p.browse.Hide() // Tab must not go behind the picture
-	p.win.keys.shown()
-	p.win.Canvas().Focus(p.lightbox)
-}
-
-func (p *galleryPage) closeLightbox() {
-	p.lightbox.Hide()
-	p.browse.Show()
-	p.win.keys.shown()
-	p.win.Canvas().Focus(p.grid)
-}
-
-// typedKey does what a key means to the chosen picture.
-func (p *galleryPage) typedKey(k fyne.KeyName) {
-	switch k {
-	case fyne.KeyDelete, fyne.KeyBackspace:
-		p.trash()
-	case fyne.KeyF:
-		p.toggleFavourite()
-	}
-}
-
-// more is what else can be done with the chosen picture.
-func (p *galleryPage) more() []*fyne.MenuItem {
-	o := p.chosen
-	text := func(what, s string) func() {
-		return func() { fyne.CurrentApp().Clipboard().SetContent(s); p.notice.tell(what + " copied") }
-	}
-	items := []*fyne.MenuItem{
-		fyne.NewMenuItem("Copy prompt", text("prompt", o.recipe.Prompt)),
-		fyne.NewMenuItem("Copy recipe", text("recipe", o.recipe.String())),
-	}
-	if copy, _ := pictureClipboard(); copy != nil {
-		items = append(items, fyne.NewMenuItem("Copy picture", p.copyPicture))
-	}
-	return append(items, fyne.NewMenuItem("Open the folder", p.openFolder))
-}
-
-func (p *galleryPage) copyPicture() {
-	path := p.chosen.Path
-	inBackground(p.win.post, func() (struct{}, error) {
-		data, err := os.ReadFile(path)
-		if err == nil {
-			err = copyPNG(data)
-		}
-		return struct{}{}, err
-	}, func(_ struct{}, err error) {
-		if err != nil {
-			p.notice.fail(fmt.Sprintf("the picture could not be copied: %v", plainReason(err)))
-			return
-		}
-		p.notice.tell("picture copied")
-	})
-}
-
-// trash deletes the chosen picture, which can be undone.
-func (p *galleryPage) trash() {
-	o := p.chosen
-	if o == nil {
-		return
-	}
-	name, at := filepath.Base(o.Path), p.grid.chosen
-	inBackground(p.win.post, func() (trashed, error) { return toTrash(p.win.places.trash, o.Path) }, func(t trashed, err error) {
-		if err != nil {
-			p.notice.fail(fmt.Sprintf("%s could not be moved to the trash: %v", name, err))
-			return
-		}
-		gone := func(g gallery.Picture) bool { return g.Path == o.Path }
-		p.all = slices.DeleteFunc(slices.Clone(p.all), gone)
-		if p.chosen == o {
-			p.chosen = nil
-			p.details.Hide()
-		}
-		p.arrange()
-		if at >= 0 && len(p.list) > 0 {
-			p.grid.walk(min(at, len(p.list)-1))
-		} else {
-			p.closeLightbox()
-		}
-		p.notice.offer(name+" is in the trash", "Undo", func() {
-			inBackground(p.win.post, func() (struct{}, error) { return struct{}{}, t.restore() }, func(_ struct{}, err error) {
-				if err != nil {
-					p.notice.fail(fmt.Sprintf("%s could not be brought back: %v", name, err))
-				}
-				p.changed()
-			})
-		})
-	})
-}
-
-func (p *galleryPage) reuse() {
-	p.win.create.restore(p.chosen.recipe)
-	p.win.show(pageCreate)
-}
-
-// saveAs copies the file, byte for byte: nothing that it holds is lost.
-func (p *galleryPage) saveAs() {
-	o := p.chosen
-	p.win.askSave(filepath.Base(o.Path), func(path string) {
-		inBackground(p.win.post, func() (struct{}, error) {
-			data, err := os.ReadFile(o.Path)
-			if err == nil {
-				err = keep(path, data)
-			}
-			return struct{}{}, err
-		}, func(_ struct{}, err error) {
-			if err != nil {
-				p.notice.fail(fmt.Sprintf("the picture could not be saved: %v", plainReason(err)))
-				return
-			}
-			p.notice.tell("saved as " + path)
-		})
-	})
-}
-
-func (p *galleryPage) openFolder() {
-	u := &url.URL{Scheme: "file", Path: filepath.ToSlash(p.win.settings.Output)}
-	if err := fyne.CurrentApp().OpenURL(u); err != nil {
-		p.notice.fail(fmt.Sprintf("the folder %s could not be opened: %v", p.win.settings.Output, err))
-	}
 }
