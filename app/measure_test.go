@@ -129,8 +129,8 @@ func (d *desk) stalls() {
 		return
 	}
 	type still struct {
-		total, driver, rest int // milliseconds
-		stack               string
+		total, painting, rest int // milliseconds
+		stack                 string
 	}
 	var longest, ours still
 	n, own := 0, 0
@@ -138,7 +138,7 @@ func (d *desk) stalls() {
 		for line := range strings.Lines(record) {
 			var at string
 			var s still
-			if k, _ := fmt.Sscan(line, &at, &s.total, &s.driver, &s.rest); k != 4 {
+			if k, _ := fmt.Sscan(line, &at, &s.total, &s.painting, &s.rest); k != 4 {
 				continue
 			}
 			n++
@@ -153,8 +153,8 @@ func (d *desk) stalls() {
 			}
 		}
 	}
-	d.t.Logf("the window stood still %d times, at the most for %d ms, of which the graphics driver had %d; %d times for more than 20 ms by all else, at the most for %d ms:\n%s",
-		n, longest.total, longest.driver, own, ours.rest, ours.stack)
+	d.t.Logf("the window stood still %d times, at the most for %d ms, of which painting took %d; %d times for more than 20 ms by all else, at the most for %d ms:\n%s",
+		n, longest.total, longest.painting, own, ours.rest, ours.stack)
 	if ours.rest > 100 {
 		d.t.Error("that is too long")
 	}

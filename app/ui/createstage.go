@@ -5,6 +5,7 @@ package ui
 import (
 	"fmt"
 	"image"
+	"slices"
 
 	"fyne.io/fyne/v2"
 
@@ -146,5 +147,38 @@ func (p *createPage) withImage(r *result, do func(image.Image) error, failure st
 				p.notice.fail(fmt.Sprintf("%s: %v", failure, plainReason(err)))
 			}
 		})
+	})
+}
+
+// recalled is how many of the gallery's latest pictures the strip begins with.
+const recalled = 12
+
+// recall puts the gallery's latest pictures into the strip, so that a person finds
+// there what was made before.
+func (p *createPage) recall() {
+	folder := p.win.settings.Output
+	inBackground(p.win.post, func() (out []*result, err error) {
+		list, err := gallery.List(folder)
+		if err != nil {
+			return nil, err // the gallery tells of it
+		}
+		for _, g := range list[:min(recalled, len(list))] {
+			recipe, err := gallery.Read(g.Path)
+			if err != nil {
+				continue
+			}
+			if thumb, err := gallery.Thumbnail(g.Path, thumbPixels); err == nil {
+				out = append(out, &result{Picture: Picture{Recipe: recipe}, thumb: thumb, path: g.Path})
+			}
+		}
+		return out, nil
+	}, func(out []*result, _ error) {
+		if len(p.strip.items) > 0 {
+			return // somebody was faster
+		}
+		for _, r := range slices.Backward(out) {
+			p.strip.add(r.thumb, r)
+		}
+		p.strip.mark(nil)
 	})
 }

@@ -127,12 +127,13 @@ func newWindow(app fyne.App, e Engine, at places, post poster) *Window {
 	w.SetContent(padded(tight, edges(nil, nil, container.New(&insets{right: tight}, rail), nil, container.NewStack(append(w.pages, container.NewWithoutLayout(dot))...))))
 	w.SetMainMenu(w.menu())
 	w.SetPadded(false)
-	w.Resize(fyne.NewSize(1100, 700))
+	w.Resize(readWindowSize(at))
 	w.Canvas().SetOnTypedKey(func(e *fyne.KeyEvent) { w.keys.took(e) })
 	w.SetOnDropped(func(_ fyne.Position, uris []fyne.URI) { w.dropped(uris) })
 	w.SetCloseIntercept(w.close)
 	w.queueChanged()
 	w.show(pageCreate)
+	w.create.recall()
 	return w
 }
 
@@ -230,6 +231,7 @@ func (w *Window) leave() {
 	w.gone = true
 	w.create.keepDraft()
 	w.train.album.keep()
+	w.keeper.put(windowSizePath(w.places), formatWindowSize(w.Canvas().Size()))
 	w.jobs.quit()
 	w.keeper.flush()
 	w.Close()

@@ -16,10 +16,10 @@ import (
 
 // watch writes to a file how the window's goroutine stood still, once it did so for
 // longer than a tenth of a second, or for longer than a fiftieth in our own code. A
-// line holds the time, and in milliseconds the whole, the share of the graphics
-// driver and that of all else, as samples of the stack divide them. The time in
-// which other programs had the processor counts for nobody. Below stands what else
-// was seen most.
+// line holds the time, and in milliseconds the whole, the share of painting, where
+// Fyne waits for the graphics driver, and that of all else, as samples of the stack
+// divide them. The time in which other programs had the processor counts for nobody.
+// Below stands what else was seen most.
 func watch(file string) {
 	for range watchLines {
 		s := still()
@@ -31,7 +31,7 @@ func watch(file string) {
 		if err != nil {
 			return
 		}
-		fmt.Fprintf(f, "%s %d %d %d\n%s", time.Now().Format("15:04:05.000"), s.total.Milliseconds(), s.driver.Milliseconds(), s.rest.Milliseconds(), s.stack)
+		fmt.Fprintf(f, "%s %d %d %d\n%s", time.Now().Format("15:04:05.000"), s.total.Milliseconds(), s.painting.Milliseconds(), s.rest.Milliseconds(), s.stack)
 		f.Close()
 	}
 }
@@ -44,13 +44,13 @@ const (
 )
 
 type stillness struct {
-	total, driver, rest time.Duration
-	stack               string
+	total, painting, rest time.Duration
+	stack                 string
 }
 
 // still measures until the window's goroutine has time.
 func still() (s stillness) {
-	seen, driver, idle, samples := map[string]int{}, 0, 0, 0
+	seen, painting, idle, samples := map[string]int{}, 0, 0, 0
 	done := make(chan time.Duration)
 	asked, late := time.Now(), runDelay()
 	go func() {
@@ -64,8 +64,8 @@ func still() (s stillness) {
 			samples++
 			stack := windowStack()
 			switch top, _, _ := strings.Cut(strings.TrimSpace(stack), "\n"); {
-			case strings.Contains(top, "._Cfunc_gl"): // of GL or GLFW, with the X server behind them
-				driver++
+			case strings.Contains(top, "._Cfunc_gl"), strings.Contains(stack, "glfw.(*glCanvas).paint"): // with GL, GLFW and the X server behind them
+				painting++
 			case strings.HasSuffix(top, ".runGL"): // it has nothing to do
 				idle++
 			default:
@@ -76,8 +76,8 @@ func still() (s stillness) {
 	busy := max(0, s.total-(runDelay()-late))
 	s.rest = busy
 	if samples > 0 {
-		s.driver = busy * time.Duration(driver) / time.Duration(samples)
-		s.rest = busy - s.driver - busy*time.Duration(idle)/time.Duration(samples)
+		s.painting = busy * time.Duration(painting) / time.Duration(samples)
+		s.rest = busy - s.painting - busy*time.Duration(idle)/time.Duration(samples)
 	}
 	most := 0
 	for stack, n := range seen {
