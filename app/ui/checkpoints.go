@@ -19,7 +19,7 @@ type checkpointsPane struct {
 	page    *trainPage
 	title   *text
 	empty   fyne.CanvasObject
-	list    *widget.List
+	list    *list
 	request TrainRequest // how it was trained
 	all     []Checkpoint
 	reads   int
@@ -27,14 +27,9 @@ type checkpointsPane struct {
 
 func newCheckpointsPane(p *trainPage) *checkpointsPane {
 	c := &checkpointsPane{page: p, title: caption("").short()}
-	c.list = widget.NewList(func() int { return len(c.all) }, func() fyne.CanvasObject { return newCheckpointRow(c) },
-		func(i widget.ListItemID, o fyne.CanvasObject) {
-			if i < len(c.all) {
-				o.(*checkpointRow).set(c.all[i])
-			}
-		})
-	c.list.HideSeparators = true
-	c.list.OnSelected = func(widget.ListItemID) { c.list.UnselectAll() }
+	c.list = newList(&p.win.keys, func() int { return len(c.all) }, func() listRow { return newCheckpointRow(c) },
+		func(i int, r listRow) { r.(*checkpointRow).set(c.all[i]) })
+	c.list.typed = c.typed
 	c.empty = emptyState(icon("models"), "No checkpoints yet", "What a training has learned at each step is kept here, to be tried")
 	c.content = container.NewBorder(container.New(&insets{bottom: tight}, c.title), nil, nil, nil, container.NewStack(c.list, c.empty))
 	c.empty.Hide()
@@ -81,6 +76,24 @@ func (c *checkpointsPane) show(r TrainRequest, all []Checkpoint, name string) {
 	c.list.Refresh()
 	c.page.win.keys.shown()
 }
+
+// typed does what a key means to a checkpoint.
+func (c *checkpointsPane) typed(i int, key fyne.KeyName) {
+	switch k := c.all[i]; key {
+	case fyne.KeyReturn, fyne.KeyEnter, fyne.KeySpace:
+		if c.free(k) {
+			c.try(k)
+		}
+	case fyne.KeyDelete, fyne.KeyBackspace:
+		if c.free(k) {
+			c.trash(k)
+		}
+	}
+}
+
+// free tells whether anything may be done with a checkpoint. What a running training
+// goes on from is left to it; its newest weights are tried from the Progress tab.
+func (c *checkpointsPane) free(k Checkpoint) bool { return !k.GoesOn || c.page.cancel == nil }
 
 // try opens the Create page with a checkpoint.
 func (c *checkpointsPane) try(k Checkpoint) {
@@ -129,6 +142,7 @@ type checkpointRow struct {
 	pane             *checkpointsPane
 	checkpoint       Checkpoint
 	box              fyne.CanvasObject
+	panel            *panel
 	name, what       *text
 	goOn, try, trash *button
 }
@@ -141,13 +155,15 @@ func newCheckpointRow(c *checkpointsPane) *checkpointRow {
 	r.goOn = newButton(k, "Go on", nil, func() { c.page.resume(c.request) }).quiet()
 	r.try = newButton(k, "Try", nil, func() { c.try(r.checkpoint) }).quiet()
 	r.trash = newButton(k, "", theme.DeleteIcon(), func() { c.trash(r.checkpoint) }).quiet()
-	r.box = container.New(&insets{bottom: tight, right: tight}, newPanel(colorStage, 10,
-		beside(nil, middle(stack(3, r.name, r.what)), middle(row(0, r.goOn, r.try, r.trash)))))
+	r.panel = newPanel(colorStage, 10, beside(nil, middle(stack(3, r.name, r.what)), middle(row(0, r.goOn, r.try, r.trash))))
+	r.box = container.New(&insets{bottom: tight, right: tight}, r.panel)
 	r.ExtendBaseWidget(r)
 	return r
 }
 
 func (r *checkpointRow) CreateRenderer() fyne.WidgetRenderer { return widget.NewSimpleRenderer(r.box) }
+
+func (r *checkpointRow) choose(on bool) { r.panel.choose(on) }
 
 func (r *checkpointRow) set(k Checkpoint) {
 	r.checkpoint = k
@@ -157,10 +173,7 @@ func (r *checkpointRow) set(k Checkpoint) {
 	}
 	r.name.SetText(name)
 	r.what.SetText(join(when(k.Time, time.Now()), byteSize(k.Size)))
-	// What a running training holds is left to it; its newest weights are tried from the
-	// Progress tab.
-	free := r.pane.page.cancel == nil
-	show(r.goOn, k.GoesOn && free)
-	show(r.try, !k.GoesOn || free)
-	show(r.trash, !k.GoesOn || free)
+	show(r.goOn, k.GoesOn && r.pane.free(k))
+	show(r.try, r.pane.free(k))
+	show(r.trash, r.pane.free(k))
 }

@@ -87,7 +87,7 @@ func newMonitor(k *keys, enlarge func(image.Image), try func()) *monitor {
 	m.try = newButton(k, tryWord, icon("create"), try)
 	m.try.Hide()
 	m.empty = emptyState(icon("train"), "The loss curve appears here", "It falls as the model learns your pictures")
-	m.samples = newStrip(enlarge)
+	m.samples = newStrip(k, enlarge)
 	m.sampleBox = stack(tight, caption("Sample pictures, the newest first"), m.samples.content)
 	m.sampleBox.Hide()
 	m.status = newText("", colorMuted, theme.SizeNameCaptionText).short()

@@ -175,6 +175,17 @@ func TestRealWays(t *testing.T) {
 	if f.beyond.Hires != 2 || p.notice.Visible() && strings.Contains(p.notice.message.Text, "but for") {
 		t.Errorf("restored %+v, notice %q", f.beyond, p.notice.message.Text)
 	}
+	also := beyond{Rescale: 0.3, Prediction: "v_prediction", SecondPass: SecondPass{HiresWidth: 48, HiresHeight: 40, HiresUpscaler: "latent", HiresSteps: 3, HiresStrength: 0.6}}
+	f.setBeyond(also)
+	enlarged := pixels(p.start)
+	f.setBeyond(beyond{})
+	restored()
+	if f.beyond != also || p.notice.Visible() && strings.Contains(p.notice.message.Text, "but for") {
+		t.Errorf("restored %+v, notice %q", f.beyond, p.notice.message.Text)
+	}
+	if !bytes.Equal(enlarged, pixels(p.start)) {
+		t.Error("the restored second pass is another")
+	}
 	f.setBeyond(beyond{})
 
 	in := p.initial

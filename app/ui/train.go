@@ -67,7 +67,7 @@ func newTrainPage(w *Window) *trainPage {
 	p.stop = newButton(k, "Stop", theme.MediaStopIcon(), p.abort)
 	p.stop.Hide()
 	controls := container.NewBorder(nil, stack(tight, p.notice, p.promised, fixedSize(0, 42, container.NewStack(p.start, p.stop))), nil, nil,
-		scrolled(stack(gap, p.stopped, p.layout(p.album.filter))))
+		scrolled(k, stack(gap, p.stopped, p.layout(p.album.filter))))
 
 	for i, name := range []string{"Pictures", "Progress", "Checkpoints"} {
 		p.tabs[i] = newButton(k, name, nil, func() { p.tab(i) })
