@@ -222,7 +222,7 @@ func TestSpaceAndEnter(t *testing.T) {
 	size := newEditableChoice(&keys{}, []string{"1", "2"})
 	w := test.NewTempWindow(t, size)
 	press(size, fyne.KeyDown)
-	menu, _ := w.Canvas().Focused().(fyne.Focusable)
+	menu := w.Canvas().Focused()
 	press(menu, fyne.KeyDown, fyne.KeyDown, fyne.KeyReturn)
 	if size.Text != "2" {
 		t.Errorf("the field holds %q after its second value was chosen", size.Text)

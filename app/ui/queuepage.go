@@ -22,6 +22,7 @@ type queuePage struct {
 	clear   *button
 	list    *list
 	empty   fyne.CanvasObject
+	hint    *text   // what keys do
 	running *jobRow // shows the job under way; its bar moves
 }
 
@@ -40,8 +41,9 @@ func newQueuePage(w *Window) *queuePage {
 		return slices.Index(w.jobs.list, j)
 	}
 	p.empty = emptyState(icon("queue"), "Nothing is waiting", "Generate adds to this queue; it is kept on disk")
+	p.hint = caption("Space holds a job, Delete removes it, Alt with an arrow moves it").short()
 	head := beside(nil, middle(stack(2, heading("Queue"), p.count)), middle(row(tight, p.clear, p.pause)))
-	p.content = newPanel(colorPanel, gap+2, edges(stack(gap, head, p.notice), nil, nil, nil,
+	p.content = newPanel(colorPanel, gap+2, edges(stack(gap, head, p.notice), p.hint, nil, nil,
 		container.New(&insets{top: gap}, container.NewStack(p.list, p.empty))))
 	return p
 }
@@ -54,6 +56,7 @@ func (p *queuePage) refresh() {
 	p.empty.Hide()
 	p.clear.Hide()
 	p.pause.Hide()
+	show(p.hint, n > 0)
 	if n == 0 {
 		p.empty.Show()
 	} else {
