@@ -50,6 +50,10 @@ func (e *fakeEngine) Stopped(ui.Folders) []ui.TrainRequest {
 func (e *fakeEngine) Train(context.Context, ui.TrainRequest, func(ui.TrainProgress)) error {
 	return nil
 }
+func (e *fakeEngine) WriteWeights() {}
+func (e *fakeEngine) Checkpoints(string) (ui.TrainRequest, []ui.Checkpoint) {
+	return ui.TrainRequest{}, nil
+}
 func (e *fakeEngine) Export(context.Context, ui.TrainRequest) (string, error) { return "", nil }
 
 func (e *fakeEngine) Generate(ctx context.Context, r ui.Request, progress func(ui.Progress)) (ui.Picture, error) {
