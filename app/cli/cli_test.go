@@ -156,6 +156,25 @@ func names(t *testing.T, dir string) []string {
 	return out
 }
 
+// A picture that cannot be used is told of once, by name, and does not end a training.
+func TestTrainWithABrokenPicture(t *testing.T) {
+	dir := t.TempDir()
+	path := recipe(t, dir, 1)
+	torn := filepath.Join(dir, "pictures", "torn.png")
+	write(t, torn, []byte("these are words"))
+	code, stdout, stderr := latent(t, "train", path)
+	if want := "latent: torn.png is left out: not a PNG, JPEG or WebP picture\n"; code != 0 || strings.Count(stderr, want) != 1 {
+		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+	for _, name := range []string{"red", "green", "blue"} {
+		write(t, filepath.Join(dir, "pictures", name+".png"), nil)
+	}
+	code, _, stderr = latent(t, "train", path, "--resume")
+	if code != 1 || !strings.HasSuffix(stderr, "latent: none of the pictures in "+filepath.Join(dir, "pictures")+" can be trained on: blue.png: not a PNG, JPEG or WebP picture\n") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
+
 func TestTrainGenerateInspect(t *testing.T) {
 	dir := model(t)
 	if samples := names(t, filepath.Join(dir, "samples")); !slices.Equal(samples, []string{"denoiser-2-0.png"}) {

@@ -15,6 +15,7 @@ import (
 	"latent/app/library"
 	"latent/app/library/lora"
 	"latent/gpu"
+	"latent/gpu/atomicfile"
 	"latent/textencoder"
 )
 
@@ -26,7 +27,7 @@ func inspect(_ context.Context, args []string) error {
 	path := positional[0]
 	info, err := os.Stat(path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, pathReason(err))
+		return fmt.Errorf("%s: %w", path, atomicfile.Reason(err))
 	}
 	tw := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	switch {

@@ -10,6 +10,7 @@ import (
 
 	"latent/app/gallery"
 	"latent/app/pipeline"
+	"latent/gpu/atomicfile"
 )
 
 // output is where pictures go: a file, or a folder for numbered ones.
@@ -30,7 +31,7 @@ func openOutput(path string, count int) (*output, error) {
 		o.file, o.dir = "", path
 		if errors.Is(err, fs.ErrNotExist) {
 			if err := os.Mkdir(path, 0o777); err != nil {
-				return nil, fmt.Errorf("--out %s: %w", path, pathReason(err))
+				return nil, fmt.Errorf("--out %s: %w", path, atomicfile.Reason(err))
 			}
 			o.made = path
 		}
@@ -42,7 +43,7 @@ func openOutput(path string, count int) (*output, error) {
 	probe, err := os.CreateTemp(o.dir, ".latent-*")
 	if err != nil {
 		o.close()
-		return nil, fmt.Errorf("--out %s: cannot write to %s: %w", path, o.dir, pathReason(err))
+		return nil, fmt.Errorf("--out %s: cannot write to %s: %w", path, o.dir, atomicfile.Reason(err))
 	}
 	probe.Close()
 	os.Remove(probe.Name())
@@ -61,13 +62,4 @@ func (o *output) close() {
 	if o.made != "" {
 		os.Remove(o.made) // fails, as it should, if a picture is in it
 	}
-}
-
-// pathReason is an error without the path, for a message that names it.
-func pathReason(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
 }

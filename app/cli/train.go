@@ -81,6 +81,11 @@ const smooth = 50
 func (r *trainReport) close() { r.meter.close() }
 
 func (r *trainReport) progress(p trainer.Progress) {
+	if p.Note != "" {
+		r.meter.close()
+		fmt.Fprintln(os.Stderr, "latent:", p.Note)
+		return
+	}
 	if p.Stage != r.stage {
 		r.meter.close()
 		r.stage, r.meter = p.Stage, newMeter(p.Of)

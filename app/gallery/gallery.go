@@ -63,18 +63,9 @@ func write(path string, img image.Image, r Recipe, store func(path string, data 
 		err = store(path, data)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot save %s: %w", path, reason(err))
+		return fmt.Errorf("cannot save %s: %w", path, atomicfile.Reason(err))
 	}
 	return nil
-}
-
-// reason takes the path out of an error, which names it already.
-func reason(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
 }
 
 // NextName returns the name for the folder's next picture, such as

@@ -164,19 +164,3 @@ func TestSaveErrorsAreOneLine(t *testing.T) {
 		t.Errorf("left behind: %v %v", files, err)
 	}
 }
-
-// /dev/full takes nothing, as a full disk does.
-func TestFullDisk(t *testing.T) {
-	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip("needs /dev/full")
-	}
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer full.Close()
-	_, cause := full.Write([]byte("x"))
-	if got := reason(cause).Error(); got != "no space left on device" {
-		t.Errorf("reason %q", got)
-	}
-}

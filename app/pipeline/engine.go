@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 
 	"latent/app/library"
 	"latent/app/library/lora"
@@ -176,11 +177,38 @@ func (e *Engine) With(ctx context.Context, model string, f func(m *library.Model
 // Do runs f with the engine's device on its goroutine. The open model is closed
 // first: f, a training for example, has the whole memory.
 func (e *Engine) Do(ctx context.Context, f func(dev *gpu.Device) error) error {
+	return e.Share(ctx, func(dev *gpu.Device, _ func()) error { return f(dev) })
+}
+
+// Share is Do for work that takes hours: whenever f calls yield, jobs that wait have
+// the device, with the memory that f leaves of it. What they have opened is closed
+// before yield returns, and what f has on the device stays as it is.
+func (e *Engine) Share(ctx context.Context, f func(dev *gpu.Device, yield func()) error) error {
 	return e.submit(ctx, func(w *worker) error {
-		w.closeModel()
-		w.closeTiny()
-		w.dev.Trim()
+		w.closeAll()
 		defer w.dev.Trim()
-		return f(w.dev)
+		return f(w.dev, func() { e.yield(w) })
 	})
+}
+
+// yieldFor is how long the work that yields waits for another job: a queue hands in its
+// next one soon after the last, for which the model would have to be opened again.
+const yieldFor = 200 * time.Millisecond
+
+func (e *Engine) yield(w *worker) {
+	select {
+	case j := <-e.jobs:
+		j.done <- w.do(j.run)
+	default:
+		return
+	}
+	defer w.closeAll()
+	for {
+		select {
+		case j := <-e.jobs:
+			j.done <- w.do(j.run)
+		case <-time.After(yieldFor):
+			return
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"os"
 	"path/filepath"
 	"strings"
@@ -253,5 +254,56 @@ func TestEngineErrors(t *testing.T) {
 	e.Close()
 	if err := e.Do(t.Context(), func(*gpu.Device) error { return nil }); !errors.Is(err, ErrClosed) {
 		t.Errorf("after Close: %v", err)
+	}
+}
+
+// Work that yields lets others paint, as they would alone, and finds its own tensors
+// as they were.
+func TestShare(t *testing.T) {
+	e, model := start(t), tinyModel(t, 3)
+	want := paint(t, e, model, request())[0].Image
+	begun := make(chan struct{})
+	pictures := make(chan image.Image, 2)
+	go func() {
+		defer close(pictures)
+		<-begun
+		for range 2 {
+			out, err := e.Generate(t.Context(), model, request(), nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			pictures <- out[0].Image
+		}
+	}()
+	err := e.Share(t.Context(), func(dev *gpu.Device, yield func()) error {
+		var x *gpu.Tensor
+		dev.Permanent(func() { x = dev.Full(5, gpu.Float32, 100) })
+		defer x.Free()
+		before := dev.Memory().InUse
+		yield() // nobody waits
+		close(begun)
+		for end := time.Now().Add(time.Minute); len(pictures) < 2 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+			yield()
+		}
+		if now := dev.Memory().InUse; now != before {
+			t.Errorf("%d bytes are in use, before others had the device %d", now, before)
+		}
+		if v := x.Float32s(); v[0] != 5 || v[99] != 5 {
+			t.Error("a tensor has changed")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for got := range pictures {
+		if n++; !cmp.Equal(got, want) {
+			t.Error("another picture than alone")
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d pictures", n)
 	}
 }

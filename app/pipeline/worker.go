@@ -103,6 +103,13 @@ func (w *worker) closeModel() {
 	}
 }
 
+// closeAll leaves the whole memory to others.
+func (w *worker) closeAll() {
+	w.closeModel()
+	w.closeTiny()
+	w.dev.Trim()
+}
+
 // openTiny returns the TAESD at path, or for m's family in the folder path; nil
 // if there is none in it.
 func (w *worker) openTiny(path string, m *library.Model) (*vae.Tiny, error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"latent/app/library"
@@ -143,8 +144,10 @@ func (r *run) metadata(steps int, batches *batches) map[string]string {
 	if s.NoiseOffset > 0 {
 		m["ss_noise_offset"] = text(s.NoiseOffset)
 	}
-	if f, ok := r.data.(*folder); ok && f.class < len(f.files) {
-		m["ss_num_reg_images"] = text(len(f.files) - f.class)
+	if f, ok := r.data.(*folder); ok {
+		if own := slices.IndexFunc(f.Pictures, func(e entry) bool { return e.Class }); own > 0 {
+			m["ss_num_reg_images"] = text(len(f.Pictures) - own)
+		}
 	}
 	if h, err := r.model.Hash(); err == nil && h != "" {
 		m["ss_new_sd_model_hash"] = h
@@ -186,9 +189,9 @@ func (r *run) architecture() string {
 func (r *run) tagFrequency() string {
 	count := map[string]map[string]int{}
 	if f, ok := r.data.(*folder); ok {
-		for i, path := range f.files {
-			dir := filepath.Base(filepath.Dir(path))
-			for _, tag := range strings.Split(f.captions[i], ",") {
+		for i, e := range f.Pictures {
+			dir := filepath.Base(filepath.Dir(f.path(i)))
+			for _, tag := range strings.Split(e.Caption, ",") {
 				if tag = strings.TrimSpace(tag); tag == "" {
 					continue
 				}

@@ -55,20 +55,22 @@ func (r *run) trainWholeAutoencoder() error {
 	next := ahead(r.ctx, func(k int) (batch, error) {
 		if k/a.Accumulate < a.CropSteps {
 			b, err := r.pictureBatch(a.CropBatch, k, order)
-			return r.crop(b, k), err
+			if err != nil {
+				return b, err
+			}
+			return r.crop(b, k), nil
 		}
 		return r.pictureBatch(a.Batch, k, order)
 	})
 	defer next.stop()
 	edges := r.edgeFilter()
-	var failure error
 	l := &loop{run: r, name: "autoencoder", stage: r.Autoencoder, params: params}
+	var b batch
+	l.load = func(step, micro int) (err error) {
+		b, err = next.get(step*a.Accumulate + micro)
+		return err
+	}
 	l.loss = func(step, micro int) *gpu.Tensor {
-		b, err := next.get(step*a.Accumulate + micro)
-		if err != nil {
-			failure = err
-			return r.dev.Full(0, gpu.Float32, 1)
-		}
 		x := r.dev.FromFloat32(b.pixels, r.dtype, len(b.captions), b.size, b.size, 3)
 		moments := r.model.VAE.Moments(x)
 		eps := make([]float32, moments.Len()/2)
@@ -79,7 +81,6 @@ func (r *run) trainWholeAutoencoder() error {
 		y := r.model.VAE.Reconstruct(z)
 		return gpu.Add(reconstruction(y, x, edges), gpu.Scale(float32(a.KL), gpu.GaussianKL(moments)))
 	}
-	l.after = func(*Progress) error { return failure }
 	if err := l.train(); err != nil {
 		return err
 	}
@@ -103,14 +104,13 @@ func (r *run) trainDecoder() error {
 	order := &shuffled{seed: r.Seed + 2, n: r.data.Len()}
 	next := ahead(r.ctx, func(k int) (batch, error) { return r.pictureBatch(s.Batch, k, order) })
 	defer next.stop()
-	var failure error
 	l := &loop{run: r, name: "decoder", stage: s, params: params}
+	var b batch
+	l.load = func(step, micro int) (err error) {
+		b, err = next.get(step*s.Accumulate + micro)
+		return err
+	}
 	l.loss = func(step, micro int) *gpu.Tensor {
-		b, err := next.get(step*s.Accumulate + micro)
-		if err != nil {
-			failure = err
-			return r.dev.Full(0, gpu.Float32, 1)
-		}
 		x := r.dev.FromFloat32(b.pixels, r.dtype, len(b.captions), b.size, b.size, 3)
 		var z *gpu.Tensor
 		r.dev.NoGrad(func() {
@@ -119,7 +119,6 @@ func (r *run) trainDecoder() error {
 		y := m.Reconstruct(z)
 		return gpu.Combine([]float32{1, 0.1}, gpu.MSE(y, x, nil), gpu.L1(y, x))
 	}
-	l.after = func(*Progress) error { return failure }
 	if err := l.train(); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (r *run) pictureBatch(n, k int, order *shuffled) (batch, error) {
 		}
 		s, err := r.data.Sample(at)
 		if err != nil {
-			return b, err
+			return b, r.leaveOut(at, err) // after the survey: the end
 		}
 		toFloat(b.pixels[i*size:(i+1)*size], s.rgb)
 		b.captions[i] = s.caption

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 
+	"latent/gpu/atomicfile"
 	"latent/gpu/safetensors"
 )
 
@@ -20,8 +21,9 @@ func (l *loop) save(step int) (string, error) {
 		"step": strconv.Itoa(step), "updates": strconv.Itoa(l.opt.Steps()), "recipe": l.fingerprint(),
 	})
 	if err != nil {
-		return "", fmt.Errorf("checkpoint: %w", err)
+		return "", fmt.Errorf("the checkpoint of step %d could not be written to %s: %w", step, l.statePath(""), atomicfile.Reason(err))
 	}
+	l.kept = step
 	return path, nil
 }
 
@@ -37,16 +39,26 @@ func (l *loop) restore() (int, error) {
 		return 0, fmt.Errorf("checkpoint %s: %w", path, err)
 	}
 	defer f.Close()
+	step, updates, err := stepOf(f)
+	if err != nil {
+		return 0, fmt.Errorf("checkpoint %s %w", path, err)
+	}
+	if f.Metadata()["recipe"] != l.fingerprint() {
+		return 0, fmt.Errorf("checkpoint %s was made by another recipe: restore the recipe, or remove %s to start again", path, l.statePath(""))
+	}
+	return step, l.opt.Restore(f, "", updates)
+}
+
+// stepOf reads how many steps a checkpoint has behind it, and how many of them moved
+// the weights.
+func stepOf(f *safetensors.File) (step, updates int, err error) {
 	meta := f.Metadata()
 	step, err1 := strconv.Atoi(meta["step"])
 	updates, err2 := strconv.Atoi(meta["updates"])
 	if err1 != nil || err2 != nil || step < 0 || updates < 0 {
-		return 0, fmt.Errorf("checkpoint %s does not say its step", path)
+		return 0, 0, errors.New("does not say its step")
 	}
-	if meta["recipe"] != l.fingerprint() {
-		return 0, fmt.Errorf("checkpoint %s was made by another recipe: restore the recipe, or remove %s to start again", path, l.statePath(""))
-	}
-	return step, l.opt.Restore(f, "", updates)
+	return step, updates, nil
 }
 
 // fingerprint identifies the settings that a continued stage must share with

@@ -33,15 +33,12 @@ type dataset interface {
 	Weight(i int) float64
 }
 
-func openData(d Data, seed uint64) (dataset, error) {
-	if d.Postcard > 0 {
-		g, err := postcard.New(postcard.Config{Objects: d.Postcard, Size: d.Resolution})
-		if err != nil {
-			return nil, err
-		}
-		return postcards{g, d.Cache, seed << 32}, nil
+func openPostcards(d Data, seed uint64) (dataset, error) {
+	g, err := postcard.New(postcard.Config{Objects: d.Postcard, Size: d.Resolution})
+	if err != nil {
+		return nil, err
 	}
-	return openFolder(d)
+	return postcards{g, d.Cache, seed << 32}, nil
 }
 
 // postcards is the endless generator.

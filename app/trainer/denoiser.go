@@ -36,6 +36,7 @@ func (r *run) trainDenoiser(c *cache) error {
 	}
 	defer r.still(lora)
 	r.model.UNet.Checkpoint = r.Denoiser.Checkpointed
+	d.lora = lora
 	d.loop = &loop{run: r, name: "denoiser", stage: r.Denoiser, params: params, loss: d.loss}
 	textRate := r.textLR() / r.Denoiser.LR
 	d.rate = func(p nn.Named) float64 {
@@ -45,6 +46,7 @@ func (r *run) trainDenoiser(c *cache) error {
 		return textRate
 	}
 	d.after = func(p *Progress) (err error) {
+		p.Weights = d.keepWeights(p.Step)
 		if r.drawsSamples() && p.Step%r.Samples.Every == 0 {
 			p.Samples, err = r.sample(d.loop)
 		}
@@ -144,6 +146,7 @@ type denoising struct {
 	texts    *texts
 	batches  *batches
 	schedule *scheduler.Schedule
+	lora     *adapters // nil: the whole model is trained
 }
 
 func (r *run) denoising(c *cache, t *texts) (*denoising, error) {

@@ -43,47 +43,48 @@ func (r *run) write(path string, steps int, values map[*nn.Param]*gpu.Tensor, lo
 }
 
 // Export writes what an unfinished training of a recipe has reached at its last
-// checkpoint to path, a LoRA's file or a model's folder. The training can go on.
-func Export(dev *gpu.Device, c Config, path string) (err error) {
+// checkpoint, and returns its path: that of Config.Weights. The training can go on.
+func Export(dev *gpu.Device, c Config) (path string, err error) {
 	defer gpu.Catch(&err)
-	r := &run{Config: c, ctx: context.Background(), progress: func(Progress) {}, dev: dev}
+	r := &run{Training: &Training{Config: c}, ctx: context.Background(), dev: dev}
 	if r.dtype, err = pipeline.Precision(c.Precision, dev); err != nil {
-		return err
+		return "", err
 	}
 	if c.Base == "" || !exists(r.statePath("denoiser.safetensors")) || !exists(r.statePath("latents.safetensors")) {
-		return fmt.Errorf("%s holds no checkpoint of a fine-tuning yet", filepath.Join(c.Output, State))
+		return "", fmt.Errorf("%s holds no checkpoint of a fine-tuning yet", filepath.Join(c.Output, State))
 	}
-	if r.data, err = openData(c.Data, c.Seed); err != nil {
-		return err
+	if err := r.openData(); err != nil {
+		return "", err
 	}
 	if err := r.openModel(); err != nil {
-		return err
+		return "", err
 	}
 	defer r.model.Close()
 	cache, err := r.cacheLatents()
 	if err != nil {
-		return err
+		return "", err
 	}
 	d, err := r.denoising(cache, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
 	params, lora, err := r.moving(r.trainsText())
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer r.still(lora)
 	l := &loop{run: r, name: "denoiser", stage: r.Denoiser, params: params}
 	if err := l.begin(); err != nil {
-		return err
+		return "", err
 	}
 	defer l.opt.Free()
 	step, err := l.restore()
 	if err != nil {
-		return err
+		return "", err
 	}
 	if step == 0 {
-		return errors.New("the training has not done a step yet")
+		return "", errors.New("the training has not done a step yet")
 	}
-	return r.write(path, step, l.opt.Values(), lora, d.batches)
+	path = c.Weights(step)
+	return path, r.write(path, step, l.opt.Values(), lora, d.batches)
 }

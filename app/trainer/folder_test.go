@@ -61,12 +61,16 @@ func TestFolders(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "3_sks dog", "b.txt"), []byte(" a dog, lying \n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	f, err := openFolder(Data{Folder: root, Resolution: 64, ClassFolder: class, ClassPrompt: "a dog", PriorWeight: 0.5, Flip: true})
-	if err != nil {
+	f := &folder{Data: Data{Folder: root, Resolution: 64, ClassFolder: class, ClassPrompt: "a dog", PriorWeight: 0.5, Flip: true}}
+	if err := f.list(); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"", "sks dog", "a dog, lying", "a dog", "a dog"}; !slices.Equal(f.captions, want) {
-		t.Errorf("captions %q", f.captions)
+	var captions []string
+	for _, e := range f.Pictures {
+		captions = append(captions, e.Caption)
+	}
+	if want := []string{"", "sks dog", "a dog, lying", "a dog", "a dog"}; !slices.Equal(captions, want) {
+		t.Errorf("captions %q", captions)
 	}
 	// Of the pictures and their mirror images 1+3+3 each, and as many of the class.
 	count := map[int]int{}
@@ -152,7 +156,7 @@ func TestEmptyFolders(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, d := range []Data{{Folder: dir}, {Folder: filepath.Join(dir, "none")}} {
-		if _, err := openFolder(d); err == nil || strings.Contains(err.Error(), "\n") {
+		if err := (&folder{Data: d}).list(); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", d.Folder, err)
 		}
 	}

@@ -34,8 +34,8 @@ func Forecast(dev *gpu.Device, c Config) (e Estimate, err error) {
 	if c.Base == "" {
 		return e, errors.New("a training from scratch is not forecast")
 	}
-	r := &run{Config: c, ctx: context.Background(), dev: dry.Open()}
-	if r.data, err = openData(c.Data, c.Seed); err != nil {
+	r := &run{Training: &Training{Config: c}, ctx: context.Background(), dev: dry.Open()}
+	if err := r.openData(); err != nil {
 		return e, err
 	}
 	if r.dtype, err = pipeline.Precision(c.Precision, dev); err != nil {

@@ -63,19 +63,31 @@ func (r *run) cacheLatents() (*cache, error) {
 		if err := r.ctx.Err(); err != nil {
 			return nil, err
 		}
+		r.between()
 		s, err := next.get(i)
 		if err != nil {
-			return nil, err
+			if err := r.leaveOut(i, err); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if len(pending) > 0 && (pending[0].width != s.width || pending[0].height != s.height || (len(pending)+1)*s.width*s.height > encodedAtOnce) {
 			r.encode(c, pending)
 			pending = pending[:0]
 		}
-		if pending = append(pending, s); i == n-1 {
-			r.encode(c, pending)
-		}
+		pending = append(pending, s)
 		rate := float64(i+1) / time.Since(start).Seconds()
 		r.progress(Progress{Stage: "latents", Step: i + 1, Of: n, Rate: rate, Left: time.Duration(float64(n-i-1) / rate * float64(time.Second))})
+	}
+	if len(pending) > 0 {
+		r.encode(c, pending)
+	}
+	// From now on the pictures of the training are these.
+	if err := r.strike(); err != nil {
+		return nil, err
+	}
+	if err := r.keepRoll(); err != nil {
+		return nil, err
 	}
 	return c, c.write(path, r.cacheKey())
 }
@@ -107,7 +119,13 @@ func (r *run) encode(c *cache, list []sample) {
 }
 
 // cacheKey tells what the latents were made of.
-func (r *run) cacheKey() string { return digest(r.Base, r.Skeleton, r.Seed, r.dtype, r.Data) }
+func (r *run) cacheKey() string {
+	parts := []any{r.Base, r.Skeleton, r.Seed, r.dtype, r.Data}
+	if f, ok := r.data.(*folder); ok && f.fixed {
+		parts = append(parts, f.roll)
+	}
+	return digest(parts...)
+}
 
 func (c *cache) write(path, key string) error {
 	n := c.len()

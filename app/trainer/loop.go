@@ -16,11 +16,13 @@ type loop struct {
 	name   string
 	stage  Stage
 	params []nn.Named
-	loss   func(step, micro int) *gpu.Tensor // builds the loss of a batch
+	load   func(step, micro int) error       // reads a batch; may be nil
+	loss   func(step, micro int) *gpu.Tensor // builds its loss
 	after  func(p *Progress) error           // every step, once its weights are in place; may be nil
 	rate   func(p nn.Named) float64          // see optim.Config
 
-	opt *optim.AdamW
+	opt  *optim.AdamW
+	kept int // step of the checkpoint on the disk
 }
 
 // maxSkips is how many steps in a row may have gradients that are not finite.
@@ -50,18 +52,15 @@ func (l *loop) train() (err error) {
 	if err != nil {
 		return err
 	}
+	l.kept = first
 	start, skipped := time.Now(), 0
 	for step := first; step < s.Steps; step++ {
 		if err := l.ctx.Err(); err != nil {
-			if _, serr := l.save(step); serr != nil {
-				return serr
-			}
-			return err
+			return l.end(step, err)
 		}
-		loss := 0.0
-		for micro := range s.Accumulate {
-			v := l.dev.Differentiate(1/float32(s.Accumulate), func() *gpu.Tensor { return l.loss(step, micro) })
-			loss += float64(v) / float64(s.Accumulate)
+		loss, err := l.gradients(step)
+		if err != nil {
+			return l.end(step, err)
 		}
 		p := Progress{Stage: l.name, Step: step + 1, Of: s.Steps, Loss: loss, LR: schedule(step)}
 		p.GradNorm = l.opt.Step(p.LR)
@@ -79,13 +78,45 @@ func (l *loop) train() (err error) {
 		}
 		if (step+1)%s.Checkpoint == 0 || step+1 == s.Steps {
 			if p.Checkpoint, err = l.save(step + 1); err != nil {
-				return err
+				// What was learned is in memory still, and there may be room by the next one.
+				l.note("%v: the training goes on, with the checkpoint of step %d on the disk; make room", err, l.kept)
 			}
 		}
 		done, elapsed := step+1-first, time.Since(start).Seconds()
 		p.Rate = float64(done*s.Batch*s.Accumulate) / elapsed
 		p.Left = time.Duration(elapsed / float64(done) * float64(s.Steps-step-1) * float64(time.Second))
 		l.progress(p)
+		l.between()
 	}
 	return nil
+}
+
+// gradients adds up those of a step's batches and returns its loss.
+func (l *loop) gradients(step int) (loss float64, err error) {
+	for micro := range l.stage.Accumulate {
+		if l.load != nil {
+			if err := l.load(step, micro); err != nil {
+				l.opt.ZeroGrad()
+				return 0, err
+			}
+		}
+		v := l.dev.Differentiate(1/float32(l.stage.Accumulate), func() *gpu.Tensor { return l.loss(step, micro) })
+		loss += float64(v) / float64(l.stage.Accumulate)
+	}
+	return loss, nil
+}
+
+// end keeps what was learned in step steps when the training ends early, and returns
+// why it does.
+func (l *loop) end(step int, why error) error {
+	if step == l.kept {
+		return why
+	}
+	if _, err := l.save(step); err != nil {
+		if l.ctx.Err() == nil {
+			err = fmt.Errorf("%w; and %w", why, err)
+		}
+		return fmt.Errorf("%w: what was learned since step %d is lost", err, l.kept)
+	}
+	return why
 }

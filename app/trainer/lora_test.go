@@ -82,7 +82,7 @@ func TestLoRAFileGivesTheTrainedModel(t *testing.T) {
 
 			// The trained model: the base with the adapters of the last checkpoint.
 			dev := open(t)
-			r := &run{Config: c, dev: dev, dtype: gpu.Float32}
+			r := &run{Training: &Training{Config: c}, dev: dev, dtype: gpu.Float32}
 			if err := r.openModel(); err != nil {
 				t.Fatal(err)
 			}
@@ -236,9 +236,8 @@ func TestResumedLoRAIsTheSame(t *testing.T) {
 func TestKeptTextEqualsFresh(t *testing.T) {
 	for _, name := range []string{"sd1", "sd2", "sdxl"} {
 		c := loraConfig(t, basePath(name))
-		r := &run{Config: c, ctx: context.Background(), dev: open(t), dtype: gpu.Float32, progress: func(Progress) {}}
-		var err error
-		if r.data, err = openData(c.Data, c.Seed); err != nil {
+		r := &run{Training: &Training{Config: c}, ctx: context.Background(), dev: open(t), dtype: gpu.Float32}
+		if err := r.openData(); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.openModel(); err != nil {

@@ -14,9 +14,8 @@ import (
 // ready is a run of a recipe just before its first step.
 func ready(t *testing.T, c Config) (*run, *denoising) {
 	t.Helper()
-	r := &run{Config: c, ctx: context.Background(), dev: open(t), dtype: gpu.Float32, progress: func(Progress) {}}
-	var err error
-	if r.data, err = openData(c.Data, c.Seed); err != nil {
+	r := &run{Training: &Training{Config: c}, ctx: context.Background(), dev: open(t), dtype: gpu.Float32}
+	if err := r.openData(); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.openModel(); err != nil {

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"latent/gpu/atomicfile"
 	"latent/gpu/optim"
 
 	"github.com/BurntSushi/toml"
@@ -29,6 +29,7 @@ type Config struct {
 	Device     string `toml:"device"`     // auto, host, reference, …
 	Precision  string `toml:"precision"`  // auto, f32, bf16: type of activations and weights; masters are float32
 	SaveFormat string `toml:"save_dtype"` // f16 (default), bf16, f32
+	SaveEvery  int    `toml:"save_every"` // denoiser steps between weights that are kept to be tried, see Weights; 0: none
 
 	Data        Data  `toml:"data"`
 	Autoencoder Stage `toml:"autoencoder"`
@@ -112,11 +113,7 @@ type Samples struct {
 func LoadConfig(path string) (Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		return Config{}, fmt.Errorf("recipe %s: %w", path, err)
+		return Config{}, fmt.Errorf("recipe %s: %w", path, atomicfile.Reason(err))
 	}
 	c, err := ParseConfig(data)
 	if err != nil {
@@ -142,6 +139,16 @@ func (c *Config) Result() string {
 		return c.Output
 	}
 	return filepath.Join(c.Output, c.Name+".safetensors")
+}
+
+// Weights is the path of what the training had learned after a step: beside its
+// result, and of the same kind.
+func (c *Config) Weights(step int) string {
+	suffix := fmt.Sprintf("-%06d", step)
+	if c.LoRA == nil {
+		return c.Output + suffix
+	}
+	return filepath.Join(c.Output, c.Name+suffix+".safetensors")
 }
 
 // Builtin is the Base that names the built-in model.
@@ -235,6 +242,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("denoiser.steps %d must be at least 1", c.Denoiser.Steps)
 	case c.Skeleton != "" && c.Autoencoder.Steps < 1:
 		return fmt.Errorf("autoencoder.steps %d must be at least 1 when training from scratch", c.Autoencoder.Steps)
+	case c.SaveEvery < 0:
+		return fmt.Errorf("save_every %d must be at least 0", c.SaveEvery)
 	case c.SaveFormat != "f16" && c.SaveFormat != "bf16" && c.SaveFormat != "f32":
 		return fmt.Errorf("save_dtype %q: choose f16, bf16 or f32", c.SaveFormat)
 	}

@@ -119,7 +119,7 @@ func TestTrainable(t *testing.T) {
 		if m.UNet, err = unet.New(cfg); err != nil {
 			t.Fatal(c.name, err)
 		}
-		r := &run{Config: Config{Base: "m", Data: Data{Resolution: 64}}, model: m}
+		r := &run{Training: &Training{Config: Config{Base: "m", Data: Data{Resolution: 64}}}, model: m}
 		err = r.trainable()
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)

@@ -17,12 +17,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"latent/app/library"
 	"latent/app/pipeline"
 	"latent/assets"
 	"latent/gpu"
+	"latent/gpu/atomicfile"
 	"latent/gpu/nn"
 	"latent/noise"
 	"latent/textencoder"
@@ -30,7 +32,7 @@ import (
 
 // Progress is reported after each step.
 type Progress struct {
-	Stage      string // "autoencoder", "latents", "denoiser"
+	Stage      string // "pictures", "autoencoder", "decoder", "latents", "denoiser"
 	Step, Of   int
 	Loss       float64
 	GradNorm   float64
@@ -38,53 +40,105 @@ type Progress struct {
 	Rate       float64       // samples per second
 	Left       time.Duration // of this stage
 	Checkpoint string        // set when one was just written
+	Weights    string        // set when weights to try were just written: their path
 	Samples    []image.Image // set when sample pictures were just made
+
+	// Note is one line about what a person should know of and what does not end the
+	// training. Nothing else is set then, but LeftOut if it is about a picture that is
+	// left out.
+	Note    string
+	LeftOut string // inside the folder of pictures
 }
 
 // State is the folder inside the output that holds what a resumed run needs.
 const State = ".train"
 
-// run is one training run in progress.
-type run struct {
+// Training is a recipe to run, and a way to reach it while it does.
+type Training struct {
 	Config
-	ctx      context.Context
-	progress func(Progress)
-	dev      *gpu.Device
-	dtype    gpu.DType
-	model    *library.Model
-	data     dataset
+	// Resume continues from the output folder's checkpoints; without it, an output
+	// folder that has some is an error.
+	Resume   bool
+	Progress func(Progress) // may be nil
+	// Between is called between two steps, on the goroutine that trains; it may use
+	// the device. May be nil.
+	Between func()
+
+	wanted atomic.Bool
 }
 
-// Train runs a recipe on dev. With resume it continues from the output
-// folder's checkpoints; without, an output folder that has some is an error.
-// It returns ctx.Err() if stopped; the state up to then is saved first.
-func Train(ctx context.Context, dev *gpu.Device, c Config, resume bool, progress func(Progress)) (err error) {
-	defer gpu.Catch(&err)
-	if progress == nil {
-		progress = func(Progress) {}
+// WriteWeights asks a training under way for what it has learned up to now, to be
+// tried: it writes its weights after the present step and reports their path. It may
+// be called from any goroutine.
+func (t *Training) WriteWeights() { t.wanted.Store(true) }
+
+// Train runs a recipe on dev; see Training.
+func Train(ctx context.Context, dev *gpu.Device, c Config, resume bool, progress func(Progress)) error {
+	t := Training{Config: c, Resume: resume, Progress: progress}
+	return t.Run(ctx, dev)
+}
+
+// run is one training run in progress.
+type run struct {
+	*Training
+	ctx   context.Context
+	dev   *gpu.Device
+	dtype gpu.DType
+	model *library.Model
+	data  dataset
+}
+
+func (r *run) progress(p Progress) {
+	if r.Progress != nil {
+		r.Progress(p)
 	}
-	r := &run{Config: c, ctx: ctx, progress: progress, dev: dev}
-	if r.dtype, err = pipeline.Precision(c.Precision, dev); err != nil {
+}
+
+func (r *run) note(format string, a ...any) { r.progress(Progress{Note: fmt.Sprintf(format, a...)}) }
+
+func (r *run) between() {
+	if r.Between != nil {
+		r.Between()
+	}
+}
+
+// Run trains on dev. It returns ctx.Err() if stopped; the state up to then is saved
+// first.
+func (t *Training) Run(ctx context.Context, dev *gpu.Device) (err error) {
+	defer gpu.Catch(&err)
+	r := &run{Training: t, ctx: ctx, dev: dev}
+	if r.dtype, err = pipeline.Precision(r.Precision, dev); err != nil {
 		return err
 	}
-	state := filepath.Join(c.Output, State)
-	if _, err := os.Stat(state); err == nil && !resume {
+	state := filepath.Join(r.Output, State)
+	if _, err := os.Stat(state); err == nil && !r.Resume {
 		return fmt.Errorf("%s holds an unfinished training: continue it with --resume, or remove that folder", state)
 	}
-	if _, err := os.Stat(c.Result()); err == nil && c.LoRA != nil && !resume {
-		return fmt.Errorf("%s is there already: choose another name or output", c.Result())
+	if _, err := os.Stat(r.Result()); err == nil && r.LoRA != nil && !r.Resume {
+		return fmt.Errorf("%s is there already: choose another name or output", r.Result())
 	}
-	if r.data, err = openData(c.Data, c.Seed); err != nil {
+	if info, err := os.Stat(r.Output); err == nil && !info.IsDir() {
+		return fmt.Errorf("output %s: it is a file: name a folder", r.Output)
+	}
+	if err := r.openData(); err != nil {
 		return err
+	}
+	if r.Skeleton != "" {
+		if err := r.survey(); err != nil {
+			return err
+		}
 	}
 	if err := r.openModel(); err != nil {
 		return err
 	}
 	defer r.model.Close()
 	if err := os.MkdirAll(state, 0o755); err != nil {
-		return fmt.Errorf("output %s: %w", c.Output, pathReason(err))
+		return fmt.Errorf("output %s: %w", r.Output, atomicfile.Reason(err))
 	}
-	if c.Skeleton != "" {
+	if r.Skeleton != "" {
+		if err := r.keepRoll(); err != nil {
+			return err
+		}
 		if err := r.trainAutoencoder(); err != nil {
 			return err
 		}
@@ -97,7 +151,7 @@ func Train(ctx context.Context, dev *gpu.Device, c Config, resume bool, progress
 		return err
 	}
 	if err := os.RemoveAll(state); err != nil {
-		return fmt.Errorf("%s: %w", state, pathReason(err))
+		return fmt.Errorf("%s: %w", state, atomicfile.Reason(err))
 	}
 	return nil
 }
@@ -168,12 +222,4 @@ func (r *run) rand(stage string, step, micro int) *noise.Rand {
 		h ^= h >> 29
 	}
 	return noise.NewRand(h)
-}
-
-func pathReason(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
 }

@@ -79,7 +79,7 @@ func losses(t *testing.T, c Config, resume bool, stage string, stop int, into ma
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	return Train(ctx, open(t), c, resume, func(p Progress) {
-		if p.Stage != "latents" {
+		if p.Loss != 0 {
 			into[key{p.Stage, p.Step}] = p.Loss
 		}
 		if p.Stage == stage && p.Step == stop {

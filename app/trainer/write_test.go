@@ -61,10 +61,10 @@ func TestExport(t *testing.T) {
 		if whole {
 			c.LoRA, c.Precision, c.Denoiser.EMA = nil, "bf16", 0.5
 		}
-		if err := Export(open(t), c, "x"); err == nil || strings.Contains(err.Error(), "\n") {
+		if _, err := Export(open(t), c); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Error("there is nothing to export:", err)
 		}
-		kept, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
+		kept := filepath.Join(t.TempDir(), "kept")
 		err := Train(context.Background(), open(t), c, false, func(p Progress) {
 			if p.Stage == "denoiser" && p.Step == c.Denoiser.Steps {
 				if err := os.CopyFS(filepath.Join(kept, State), os.DirFS(filepath.Join(c.Output, State))); err != nil {
@@ -88,7 +88,8 @@ func TestExport(t *testing.T) {
 		want := read(c.Result())
 		last := c
 		last.Output = kept
-		if err := Export(open(t), last, out); err != nil {
+		out, err := Export(open(t), last)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(read(out), want) {
@@ -98,7 +99,7 @@ func TestExport(t *testing.T) {
 		if err := losses(t, c, false, "denoiser", c.Denoiser.Steps-2, map[key]float64{}); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
-		if err := Export(open(t), c, out); err != nil {
+		if out, err = Export(open(t), c); err != nil {
 			t.Fatal(err)
 		}
 		early := read(out)

@@ -3,6 +3,7 @@ package ui
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"latent/app/gallery"
 	"latent/app/pictures"
+	"latent/app/trainer"
 )
 
 // leaf is one picture of a training folder with its caption.
@@ -33,8 +35,8 @@ func captionPath(picture string) string {
 	return strings.TrimSuffix(picture, filepath.Ext(picture)) + ".txt"
 }
 
-// readAlbum lists a folder's pictures with their captions, by name. It does not
-// open the pictures.
+// readAlbum lists a folder's pictures with their captions, by name, and those of
+// folders such as 10_fox in it, which count ten times. It does not open the pictures.
 func readAlbum(folder string) ([]leaf, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -42,7 +44,23 @@ func readAlbum(folder string) ([]leaf, error) {
 	}
 	var out []leaf
 	for _, e := range entries {
-		if !isPictureName(e.Name()) || strings.HasPrefix(e.Name(), ".") {
+		if times, _ := trainer.Repeats(e.Name()); e.IsDir() && times > 0 {
+			inside, err := os.ReadDir(filepath.Join(folder, e.Name()))
+			if err != nil {
+				return nil, plainReason(err)
+			}
+			out = append(out, leaves(filepath.Join(folder, e.Name()), inside)...)
+		}
+	}
+	out = append(out, leaves(folder, entries)...)
+	slices.SortStableFunc(out, func(a, b leaf) int { return strings.Compare(a.Path, b.Path) })
+	return out, nil
+}
+
+// leaves are the pictures of one folder.
+func leaves(folder string, entries []fs.DirEntry) (out []leaf) {
+	for _, e := range entries {
+		if e.IsDir() || !isPictureName(e.Name()) || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
 		l := leaf{Picture: gallery.Picture{Path: filepath.Join(folder, e.Name())}}
@@ -52,8 +70,7 @@ func readAlbum(folder string) ([]leaf, error) {
 		l.readCaption()
 		out = append(out, l)
 	}
-	slices.SortFunc(out, func(a, b leaf) int { return strings.Compare(a.Path, b.Path) })
-	return out, nil
+	return out
 }
 
 func isPictureName(name string) bool {
@@ -90,6 +107,10 @@ func (l *leaf) look(resolution int) {
 		l.broken, l.problem = true, withoutPath(err, l.Path).Error()
 		return
 	}
+	if b := img.Bounds(); trainer.TooSmall(b.Dx(), b.Dy(), resolution) {
+		l.broken, l.problem = true, fmt.Sprintf("only %s pixels: it is left out", sizeText(b.Dx(), b.Dy()))
+		return
+	}
 	if b := img.Bounds(); min(b.Dx(), b.Dy()) < resolution && l.problem == "" {
 		l.problem = fmt.Sprintf("only %s pixels, for a model of %d", sizeText(b.Dx(), b.Dy()), resolution)
 	}
@@ -108,7 +129,7 @@ func (l *leaf) wanting() string {
 	return ""
 }
 
-// count sums up an album in words.
+// countAlbum sums up an album in few words: the line is short.
 func countAlbum(all []leaf) string {
 	none, bad := 0, 0
 	for i := range all {
@@ -121,10 +142,10 @@ func countAlbum(all []leaf) string {
 	}
 	s := plural(len(all), "picture")
 	if none > 0 {
-		s += fmt.Sprintf(", %d without a caption", none)
+		s += fmt.Sprintf(", %d uncaptioned", none)
 	}
 	if bad > 0 {
-		s += fmt.Sprintf(", %d with a problem", bad)
+		s += fmt.Sprintf(", %d faulty", bad)
 	}
 	if none+bad == 0 {
 		s += ", all with captions"

@@ -51,7 +51,7 @@ func TestAlbum(t *testing.T) {
 			t.Errorf("%s: %q, want something of %q", filepath.Base(p.all[i].Path), got, want)
 		}
 	}
-	if got := w.train.found.Text; got != "7 pictures, 1 without a caption, 5 with a problem" {
+	if got := w.train.found.Text; got != "7 pictures, 1 uncaptioned, 5 faulty" {
 		t.Errorf("the form says %q", got)
 	}
 	test.Tap(p.filter)
@@ -87,6 +87,34 @@ func TestAlbum(t *testing.T) {
 	w.leave()
 	if got := read(t, filepath.Join(dir, "a-good.txt")); got != "typed and not saved yet\n" {
 		t.Errorf("after closing, the caption file holds %q", got)
+	}
+}
+
+// Folders such as 10_fox are shown too, and what is too small to be trained on.
+func TestAlbumOfRepeats(t *testing.T) {
+	w, q := open(t, &fakeEngine{})
+	t.Cleanup(func() { w.train.album.thumbs.rest() })
+	dir := t.TempDir()
+	var tiny, good bytes.Buffer
+	for b, side := range map[*bytes.Buffer]int{&tiny: fakeSize/4 - 1, &good: fakeSize} {
+		if err := png.Encode(b, paint("", 1, side, fakeSize, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range map[string]string{"10_fox/a.png": good.String(), "10_fox/a.txt": "a fox", "2_den/b.png": tiny.String(), "notes/c.png": good.String(), "0_none/d.png": good.String()} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, name), text)
+	}
+	p := w.train.album
+	w.train.folder.SetText(dir)
+	q.until(t, "all are looked at", func() bool { return len(p.all) == 2 && p.all[1].looked })
+	if p.all[0].wanting() != "" || !p.all[1].broken || !strings.Contains(p.all[1].wanting(), "left out") {
+		t.Errorf("%q, %q", p.all[0].wanting(), p.all[1].wanting())
+	}
+	if err := lookThrough(dir); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -3,10 +3,12 @@ package ui
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"latent/app/gallery"
 	"latent/noise"
+	"latent/scheduler"
 	"latent/textencoder"
 )
 
@@ -16,14 +18,19 @@ type beyond struct {
 	RNG               string  `toml:"rng,omitempty"`
 	ClipSkip          int     `toml:"clip_skip,omitempty"`
 	Eta               float64 `toml:"eta,omitempty"`
+	Rescale           float64 `toml:"rescale,omitempty"`
+	Prediction        string  `toml:"prediction,omitempty"`
 	Emphasis          string  `toml:"emphasis,omitempty"`
 	VariationSeed     int64   `toml:"variation_seed,omitempty"`
 	VariationStrength float64 `toml:"variation_strength,omitempty"`
-	Hires             float64 `toml:"hires,omitempty"`
+	SecondPass
 }
 
-// Latent's own second pass.
-const usualUpscaler, usualDenoising = "Lanczos", 0.5
+// upscalers are the pipeline's by the names that recipes have for them.
+var upscalers = map[string]string{"Lanczos": "lanczos", "Latent": "latent"}
+
+// Keys of what Latent writes and other programs have no key for.
+const keyRescale, keyPrediction = "Guidance rescale", "Prediction type"
 
 // beyondOf reads a recipe and returns what of it cannot be done.
 func beyondOf(r gallery.Recipe) (b beyond, unmatched []string) {
@@ -48,22 +55,53 @@ func beyondOf(r gallery.Recipe) (b beyond, unmatched []string) {
 	if r.VariationStrength > 0 && r.VariationStrength <= 1 {
 		b.VariationSeed, b.VariationStrength = r.VariationSeed, r.VariationStrength
 	}
-	second := r.HiresUpscale > 0 || r.HiresWidth > 0
-	switch {
-	case second && r.HiresUpscale > 1 && r.HiresUpscaler == usualUpscaler && r.Denoising == usualDenoising && (r.HiresSteps == 0 || r.HiresSteps == r.Steps):
-		b.Hires = r.HiresUpscale
-	case second:
-		unmatched = append(unmatched, "its second pass")
-	case r.Denoising > 0:
-		unmatched = append(unmatched, "the picture that it began from")
+	second, missing := secondPassOf(r)
+	b.SecondPass = second
+	unmatched = append(unmatched, missing...)
+	mine := strings.HasPrefix(r.Version, gallery.Latent)
+	for _, e := range r.Extra {
+		share, err := strconv.ParseFloat(e.Value, 64)
+		switch {
+		case e.Key == keyRescale && err == nil && share >= 0 && share <= 1:
+			b.Rescale = share
+		case e.Key == keyPrediction && slices.Contains(predictions, e.Value):
+			b.Prediction = e.Value
+		case mine, e.Key == keyRescale, e.Key == keyPrediction: // others' keys may be of no account
+			unmatched = append(unmatched, e.Key)
+		}
 	}
 	return b, unmatched
 }
 
+// predictions are the values of Request.Prediction.
+var predictions = []string{scheduler.PredictEpsilon, scheduler.PredictVelocity, scheduler.PredictSample}
+
+// secondPassOf is a recipe's second pass. One that another upscaler enlarged is made
+// with Latent's own, and the upscaler is named.
+func secondPassOf(r gallery.Recipe) (p SecondPass, unmatched []string) {
+	if r.HiresUpscale <= 0 && r.HiresWidth <= 0 {
+		if r.Denoising > 0 {
+			unmatched = append(unmatched, "the picture that it began from")
+		}
+		return p, unmatched
+	}
+	if p = (SecondPass{Hires: r.HiresUpscale, HiresSteps: r.HiresSteps, HiresStrength: r.Denoising}); p.Hires <= 0 {
+		p.Hires, p.HiresWidth, p.HiresHeight = 0, r.HiresWidth, r.HiresHeight
+	}
+	if p.HiresSteps == r.Steps {
+		p.HiresSteps = 0
+	}
+	known := false
+	if p.HiresUpscaler, known = upscalers[r.HiresUpscaler]; !known && r.HiresUpscaler != "" {
+		unmatched = append(unmatched, "upscaler "+r.HiresUpscaler)
+	}
+	return p, unmatched
+}
+
 // apply lets a request have it.
 func (b beyond) apply(r *Request) {
-	r.RNG, r.ClipSkip, r.Eta, r.Emphasis = b.RNG, b.ClipSkip, b.Eta, b.Emphasis
-	r.VariationSeed, r.VariationStrength, r.Hires = b.VariationSeed, b.VariationStrength, b.Hires
+	r.RNG, r.ClipSkip, r.Eta, r.Emphasis, r.Rescale, r.Prediction = b.RNG, b.ClipSkip, b.Eta, b.Emphasis, b.Rescale, b.Prediction
+	r.VariationSeed, r.VariationStrength, r.SecondPass = b.VariationSeed, b.VariationStrength, b.SecondPass
 }
 
 // words is what a person reads; "": there is nothing.
@@ -75,10 +113,19 @@ func (b beyond) words() string {
 		}
 	}
 	add(b.Hires > 0, "%g times as large", b.Hires)
+	add(b.HiresWidth > 0, "enlarged to %s", sizeText(b.HiresWidth, b.HiresHeight))
+	add(b.HiresUpscaler == "latent", "by its latents")
+	add(b.HiresStrength > 0 && b.HiresStrength != usualStrength, "%g painted anew", b.HiresStrength)
+	add(b.HiresSteps > 0, "in %s", plural(b.HiresSteps, "step"))
 	add(b.VariationStrength > 0, "%.0f %% of seed %d", 100*b.VariationStrength, uint64(b.VariationSeed))
 	add(b.RNG != "", "noise as a GPU draws it")
 	add(b.ClipSkip > 0, "clip skip %d", b.ClipSkip)
 	add(b.Eta > 0, "eta %g", b.Eta)
+	add(b.Rescale > 0, "guidance rescale %g", b.Rescale)
+	add(b.Prediction != "", "prediction %s", b.Prediction)
 	add(b.Emphasis != "", "emphasis %s", strings.ToLower(b.Emphasis))
 	return strings.Join(all, ", ")
 }
+
+// usualStrength is that of the pipeline's second pass.
+const usualStrength = 0.5

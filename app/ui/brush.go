@@ -18,12 +18,16 @@ import (
 // brush paints over a picture what is to be made anew.
 type brush struct {
 	widget.BaseWidget
+	focus
+	keys        *keys
 	under, over *canvas.Image
 	mask        *image.RGBA // of the brush's colour where it has been
 	strokes     []stroke
 	size        float64 // of the brush, a share of the picture's longer side
 	drawing     bool
+	tip         point // of the keyboard's brush
 	changed     func()
+	finish      func()
 }
 
 // stroke is a line of the brush, in pixels of the mask.
@@ -37,21 +41,26 @@ type point struct{ x, y float64 }
 // maskSide is the most pixels along one side of a mask: more than a model sees.
 const maskSide = 1024
 
-func newBrush() *brush {
-	b := &brush{size: 0.08}
+func newBrush(k *keys, finish func()) *brush {
+	b := &brush{keys: k, finish: finish, size: 0.08}
 	b.under = &canvas.Image{FillMode: canvas.ImageFillStretch, ScaleMode: canvas.ImageScaleFastest}
 	b.over = &canvas.Image{FillMode: canvas.ImageFillStretch, ScaleMode: canvas.ImageScaleFastest}
 	b.ExtendBaseWidget(b)
 	return b
 }
 
-// begin takes a picture to paint over.
-func (b *brush) begin(img image.Image) {
+// ground is a picture in the size in which a brush paints over it.
+func ground(img image.Image) *image.RGBA {
 	r := img.Bounds()
 	s := min(1, maskSide/float64(max(r.Dx(), r.Dy())))
-	w, h := max(1, int(float64(r.Dx())*s)), max(1, int(float64(r.Dy())*s))
-	b.under.Image = scaleTo(img, w, h, false)
-	b.mask = image.NewRGBA(image.Rect(0, 0, w, h))
+	return scaleTo(img, max(1, int(float64(r.Dx())*s)), max(1, int(float64(r.Dy())*s)), false)
+}
+
+// begin takes the ground of a picture to paint over.
+func (b *brush) begin(ground *image.RGBA) {
+	b.under.Image = ground
+	b.mask = image.NewRGBA(ground.Rect)
+	b.tip = point{float64(ground.Rect.Dx()) / 2, float64(ground.Rect.Dy()) / 2}
 	b.over.Image = b.mask
 	b.strokes = nil
 	b.Refresh()
@@ -71,17 +80,22 @@ func (b *brush) MouseDown(e *desktop.MouseEvent) {
 	if b.mask == nil {
 		return
 	}
+	b.begun()
+	b.drawTo(b.at(e.Position))
+}
+
+// begun begins a stroke.
+func (b *brush) begun() {
 	b.drawing = true
 	radius := b.size / 2 * float64(max(b.mask.Rect.Dx(), b.mask.Rect.Dy()))
 	b.strokes = append(b.strokes, stroke{radius: max(radius, 1)})
-	b.extend(e.Position)
 }
 
 func (b *brush) MouseUp(*desktop.MouseEvent) { b.DragEnd() }
 
 func (b *brush) Dragged(e *fyne.DragEvent) {
 	if b.drawing {
-		b.extend(e.Position)
+		b.drawTo(b.at(e.Position))
 	}
 }
 
@@ -96,9 +110,11 @@ func (b *brush) DragEnd() {
 
 func (b *brush) Cursor() desktop.Cursor { return desktop.CrosshairCursor }
 
-func (b *brush) extend(p fyne.Position) {
+// drawTo goes on with the stroke.
+func (b *brush) drawTo(p point) {
+	b.tip = p
 	s := &b.strokes[len(b.strokes)-1]
-	s.points = append(s.points, b.at(p))
+	s.points = append(s.points, p)
 	s.draw(b.mask, len(s.points)-1)
 	b.over.Refresh()
 }
@@ -164,23 +180,29 @@ func (b *brush) png() []byte {
 	return buf.Bytes()
 }
 
-func (b *brush) CreateRenderer() fyne.WidgetRenderer { return &brushRenderer{b} }
+func (b *brush) CreateRenderer() fyne.WidgetRenderer {
+	return b.ring(&brushRenderer{b, canvas.NewCircle(nil)}, nil)
+}
 
-type brushRenderer struct{ b *brush }
+type brushRenderer struct {
+	b   *brush
+	tip *canvas.Circle
+}
 
 func (r *brushRenderer) Layout(size fyne.Size) {
 	if r.b.mask == nil {
 		return
 	}
 	w, h := fit(r.b.mask.Rect.Dx(), r.b.mask.Rect.Dy(), size.Width, size.Height)
-	for _, o := range r.Objects() {
+	for _, o := range r.Objects()[:2] {
 		o.Resize(fyne.NewSize(w, h))
 		o.Move(fyne.NewPos((size.Width-w)/2, (size.Height-h)/2))
 	}
+	r.b.placeTip(r.tip)
 }
 func (r *brushRenderer) MinSize() fyne.Size { return fyne.NewSize(120, 120) }
 func (r *brushRenderer) Objects() []fyne.CanvasObject {
-	return []fyne.CanvasObject{r.b.under, r.b.over}
+	return []fyne.CanvasObject{r.b.under, r.b.over, r.tip}
 }
 func (r *brushRenderer) Refresh() {
 	r.Layout(r.b.Size())

@@ -97,7 +97,7 @@ func (r *chartRenderer) Layout(size fyne.Size) {
 
 	w, h := size.Width-chartLeft-8, size.Height-chartBottom-8
 	cv := &r.c.curve
-	if w > 40 && h > 40 && len(cv.raw) > 0 {
+	if w > 40 && h > 20 && len(cv.raw) > 0 {
 		low, high, tick := cv.axis()
 		y := func(v float32) float32 { return 8 + h - h*float32((float64(v)-low)/(high-low)) }
 		for i := 0; ; i++ {
@@ -157,7 +157,7 @@ func decimals(tick float64) int {
 	return max(0, int(math.Ceil(-math.Log10(tick)-1e-9)))
 }
 
-func (r *chartRenderer) MinSize() fyne.Size           { return fyne.NewSize(240, 140) }
+func (r *chartRenderer) MinSize() fyne.Size           { return fyne.NewSize(240, 56) }
 func (r *chartRenderer) Objects() []fyne.CanvasObject { return r.objects }
 func (r *chartRenderer) Destroy()                     {}
 func (r *chartRenderer) Refresh() {

@@ -3,40 +3,16 @@
 package ui
 
 import (
-	"math"
-	"strconv"
-	"strings"
-
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 )
-
-// keys is what the keyboard does whichever control has the focus. Fyne gives a
-// key to the focused control alone, so each of ours passes Esc on.
-type keys struct {
-	escape  func()
-	repaint func() // nil where nothing is painted
-}
-
-// shown paints the window anew: Fyne does not know objects that were hidden until
-// now, and would show them only with the next change of another.
-func (k *keys) shown() {
-	if k.repaint != nil {
-		k.repaint()
-	}
-}
-
-func (k *keys) took(e *fyne.KeyEvent) bool {
-	if e.Name != fyne.KeyEscape || k.escape == nil {
-		return false
-	}
-	k.escape()
-	return true
-}
 
 // entry is a text field. Tab leaves it even if it has several lines.
 type entry struct {
 	widget.Entry
+	focus
 	keys *keys
 }
 
@@ -52,6 +28,18 @@ func newEntry(k *keys, rows int) *entry {
 }
 
 func (e *entry) AcceptsTab() bool { return false }
+func (e *entry) FocusGained()     { e.on = true; e.Entry.FocusGained(); e.keys.reveal(e) }
+func (e *entry) FocusLost()       { e.on = false; e.Entry.FocusLost() }
+
+// CreateRenderer leaves Fyne's border out: where a screen's pixels are no whole
+// number of units it has a dark fringe.
+func (e *entry) CreateRenderer() fyne.WidgetRenderer {
+	r := e.Entry.CreateRenderer()
+	if border, ok := r.Objects()[1].(*canvas.Rectangle); ok {
+		border.Hide()
+	}
+	return e.ring(r, nil)
+}
 
 func (e *entry) TypedKey(ev *fyne.KeyEvent) {
 	if !e.keys.took(ev) {
@@ -61,6 +49,7 @@ func (e *entry) TypedKey(ev *fyne.KeyEvent) {
 
 type button struct {
 	widget.Button
+	focus
 	keys *keys
 }
 
@@ -83,6 +72,17 @@ func (b *button) quiet() *button {
 	return b
 }
 
+func (b *button) FocusGained() { b.on = true; b.Button.FocusGained(); b.keys.reveal(b) }
+func (b *button) FocusLost()   { b.on = false; b.Button.FocusLost() }
+func (b *button) CreateRenderer() fyne.WidgetRenderer {
+	return b.ring(b.Button.CreateRenderer(), func() fyne.ThemeColorName {
+		if b.Importance == widget.HighImportance {
+			return theme.ColorNameForeground // the accent would not show on itself
+		}
+		return theme.ColorNamePrimary
+	})
+}
+
 func (b *button) TypedKey(ev *fyne.KeyEvent) {
 	if b.keys.took(ev) {
 		return
@@ -95,6 +95,7 @@ func (b *button) TypedKey(ev *fyne.KeyEvent) {
 
 type check struct {
 	widget.Check
+	focus
 	keys *keys
 }
 
@@ -105,14 +106,23 @@ func newCheck(k *keys, label string) *check {
 	return c
 }
 
+func (c *check) FocusGained()                        { c.on = true; c.Check.FocusGained(); c.keys.reveal(c) }
+func (c *check) FocusLost()                          { c.on = false; c.Check.FocusLost() }
+func (c *check) CreateRenderer() fyne.WidgetRenderer { return c.ring(c.Check.CreateRenderer(), nil) }
+
 func (c *check) TypedKey(ev *fyne.KeyEvent) {
-	if !c.keys.took(ev) {
+	switch {
+	case c.keys.took(ev):
+	case ev.Name == fyne.KeyReturn, ev.Name == fyne.KeyEnter:
+		c.SetChecked(!c.Checked)
+	default:
 		c.Check.TypedKey(ev)
 	}
 }
 
 type choice struct {
 	widget.Select
+	focus
 	keys *keys
 }
 
@@ -126,110 +136,89 @@ func newChoice(k *keys, options []string, changed func(string)) *choice {
 	return c
 }
 
+func (c *choice) FocusGained()                        { c.on = true; c.Select.FocusGained(); c.keys.reveal(c) }
+func (c *choice) FocusLost()                          { c.on = false; c.Select.FocusLost() }
+func (c *choice) CreateRenderer() fyne.WidgetRenderer { return c.ring(c.Select.CreateRenderer(), nil) }
+
 func (c *choice) TypedKey(ev *fyne.KeyEvent) {
-	if !c.keys.took(ev) {
-		c.Select.TypedKey(ev)
+	if c.keys.took(ev) {
+		return
 	}
+	if ev.Name == fyne.KeyReturn || ev.Name == fyne.KeyEnter {
+		ev = &fyne.KeyEvent{Name: fyne.KeySpace}
+	}
+	c.Select.TypedKey(ev)
 }
 
-// editableChoice offers values and takes others.
+// editableChoice offers values and takes others. Up and Down open what is offered.
 type editableChoice struct {
-	widget.SelectEntry
-	keys *keys
+	entry
+	options []string
 }
 
 func newEditableChoice(k *keys, options []string) *editableChoice {
-	c := &editableChoice{keys: k}
-	c.Wrapping = fyne.TextWrapOff
+	c := &editableChoice{}
+	c.keys = k
+	c.ActionItem = newDropDown(c.offer)
 	c.ExtendBaseWidget(c)
 	c.SetOptions(options)
 	return c
 }
 
-func (c *editableChoice) TypedKey(ev *fyne.KeyEvent) {
-	if !c.keys.took(ev) {
-		c.SelectEntry.TypedKey(ev)
+func (c *editableChoice) SetOptions(options []string) { c.options = options }
+
+func (c *editableChoice) offer() {
+	var items []*fyne.MenuItem
+	for _, o := range c.options {
+		items = append(items, fyne.NewMenuItem(o, func() { c.SetText(o) }))
 	}
+	popUp(c, items)
 }
+
+func (c *editableChoice) FocusGained() { c.on = true; c.Entry.FocusGained(); c.keys.reveal(c) }
+
+func (c *editableChoice) TypedKey(ev *fyne.KeyEvent) {
+	if ev.Name == fyne.KeyDown || ev.Name == fyne.KeyUp {
+		c.offer()
+		return
+	}
+	c.entry.TypedKey(ev)
+}
+
+// dropDown is the arrow that opens what a field offers. It takes no focus: the
+// field has it.
+type dropDown struct {
+	widget.Icon
+	tapped func()
+}
+
+func newDropDown(tapped func()) *dropDown {
+	d := &dropDown{tapped: tapped}
+	d.Resource = theme.MenuDropDownIcon()
+	d.ExtendBaseWidget(d)
+	return d
+}
+
+func (d *dropDown) Tapped(*fyne.PointEvent) { d.tapped() }
 
 type slider struct {
 	widget.Slider
+	focus
 	keys *keys
 }
 
+func (s *slider) FocusGained()                        { s.on = true; s.Slider.FocusGained(); s.keys.reveal(s) }
+func (s *slider) FocusLost()                          { s.on = false; s.Slider.FocusLost() }
+func (s *slider) CreateRenderer() fyne.WidgetRenderer { return s.ring(s.Slider.CreateRenderer(), nil) }
+
 func (s *slider) TypedKey(ev *fyne.KeyEvent) {
-	if !s.keys.took(ev) {
+	switch {
+	case s.keys.took(ev):
+	case ev.Name == fyne.KeyHome:
+		s.SetValue(s.Min)
+	case ev.Name == fyne.KeyEnd:
+		s.SetValue(s.Max)
+	default:
 		s.Slider.TypedKey(ev)
 	}
-}
-
-// number is a caption, a slider and its value as a field, in one line. The field
-// takes values beyond the slider's ends, up to most.
-type number struct {
-	content     fyne.CanvasObject
-	slider      *slider
-	field       *entry
-	least, most float64
-	value       float64
-	changing    bool // by the program: the controls' own callbacks stay quiet
-	changed     func()
-}
-
-// numberLabel is the width of the caption before a control.
-const numberLabel = 72
-
-// newNumber makes a slider over [low, high] in steps of step, whose field takes
-// [low, most].
-func newNumber(k *keys, name string, low, high, step, most float64) *number {
-	n := &number{slider: &slider{keys: k}, field: newEntry(k, 1), least: low, most: most}
-	s := n.slider
-	s.Min, s.Max, s.Step = low, high, step
-	s.ExtendBaseWidget(s)
-	s.OnChanged = func(v float64) {
-		if !n.changing {
-			n.set(v)
-		}
-	}
-	n.field.OnChanged = func(t string) {
-		if n.changing {
-			return
-		}
-		if v, err := strconv.ParseFloat(strings.TrimSpace(t), 64); err == nil && n.inRange(v) {
-			n.value = v
-			n.moveSlider()
-		}
-		n.tell()
-	}
-	label := fixedSize(numberLabel, 0, middle(caption(name)))
-	n.content = beside(label, middle(s), fixedSize(58, 0, n.field))
-	return n
-}
-
-func (n *number) inRange(v float64) bool { return v >= n.least && v <= n.most }
-
-func (n *number) set(v float64) {
-	n.value = min(max(v, n.least), n.most)
-	n.changing = true
-	n.field.SetText(strconv.FormatFloat(math.Round(n.value*100)/100, 'f', -1, 64))
-	n.changing = false
-	n.moveSlider()
-	n.tell()
-}
-
-func (n *number) tell() {
-	if n.changed != nil {
-		n.changed()
-	}
-}
-
-func (n *number) moveSlider() {
-	n.changing = true
-	n.slider.SetValue(n.value)
-	n.changing = false
-}
-
-// read returns the field's number, or false if it holds none within the range.
-func (n *number) read() (float64, bool) {
-	v, err := strconv.ParseFloat(strings.TrimSpace(n.field.Text), 64)
-	return v, err == nil && n.inRange(v)
 }

@@ -175,3 +175,25 @@ func FuzzParseMeasures(f *testing.F) {
 		m.encode()
 	})
 }
+
+func TestRecall(t *testing.T) {
+	dir := t.TempDir()
+	w, q := openIn(t, &fakeEngine{}, dir)
+	w.create.form.count.SetSelected("× 16")
+	w.create.form.steps.set(1)
+	w.create.start()
+	q.until(t, "they are made", idle(w))
+	last := w.create.shown
+	w.leave()
+	w, q = openIn(t, &fakeEngine{}, dir)
+	p := w.create
+	q.until(t, "the latest are in the strip", func() bool { return len(p.strip.items) == recalled })
+	if p.strip.items[0].value.path != last.path || p.shown != nil || p.view.source != nil || p.strip.items[0].tile.chosen {
+		t.Error("the newest comes first, and none is shown until it is picked")
+	}
+	p.pickByHand(p.strip.items[0].value)
+	q.until(t, "it is read back", func() bool { return p.view.source != nil })
+	if p.shown.Recipe.Seed != last.Recipe.Seed {
+		t.Error("its recipe is another's")
+	}
+}

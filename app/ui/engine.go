@@ -29,6 +29,12 @@ type Engine interface {
 	// Generate paints one picture.
 	Generate(ctx context.Context, r Request, progress func(Progress)) (Picture, error)
 	Train(ctx context.Context, r TrainRequest, progress func(TrainProgress)) error
+	// WriteWeights asks the training under way for what it has learned, to be tried: it
+	// tells the path in its progress. Meanwhile Generate paints between its steps.
+	WriteWeights()
+	// Checkpoints lists what the training in a folder has left, the newest first, with
+	// its settings. It may take a while.
+	Checkpoints(dir string) (TrainRequest, []Checkpoint)
 	// Export writes what a training that was stopped has reached, so that it can be
 	// tried: a model's folder, or a LoRA's file.
 	Export(ctx context.Context, r TrainRequest) (path string, err error)
@@ -39,7 +45,7 @@ type Engine interface {
 type Features struct {
 	Init      bool // Request.Init and Strength
 	Mask      bool // Request.Mask
-	Hires     bool // Request.Hires
+	Hires     bool // Request.SecondPass
 	Variation bool // Request.VariationSeed and VariationStrength
 	State     bool // Request.State
 }
@@ -119,6 +125,9 @@ type Request struct {
 	ClipSkip int     `toml:"clip_skip,omitempty"` // layer of the text encoder that is read, from the end
 	Eta      float64 `toml:"eta,omitempty"`       // share of fresh noise; 0 is the sampler's own
 	Emphasis string  `toml:"emphasis,omitempty"`  // how weights in prompts act; "" is AUTOMATIC1111's way
+	Rescale  float64 `toml:"rescale,omitempty"`   // share of guidance rescale, 0 to 1
+
+	Prediction string `toml:"prediction,omitempty"` // what the model predicts; "" is as its files say
 
 	LoRAs      []LoRA `toml:"lora,omitempty"` // beside those that the prompt names
 	LoRAFolder string `toml:"lora_folder,omitempty"`
@@ -130,7 +139,7 @@ type Request struct {
 	Init     string  `toml:"init,omitempty"`
 	Mask     string  `toml:"mask,omitempty"`
 	Strength float64 `toml:"strength,omitempty"`
-	Hires    float64 `toml:"hires,omitempty"` // a second pass at so many times the size; 0: none
+	SecondPass
 	// A share of another seed's noise: pictures alike.
 	VariationSeed     int64   `toml:"variation_seed,omitempty"`
 	VariationStrength float64 `toml:"variation_strength,omitempty"`
@@ -140,6 +149,16 @@ type Request struct {
 	State string `toml:"-"`
 
 	Previews string `toml:"previews,omitempty"` // how often the picture is shown meanwhile: one of previewWishes
+}
+
+// SecondPass enlarges the picture and paints it over; the zero value is none.
+type SecondPass struct {
+	Hires         float64 `toml:"hires,omitempty"` // so many times the size, or else the size:
+	HiresWidth    int     `toml:"hires_width,omitempty"`
+	HiresHeight   int     `toml:"hires_height,omitempty"`
+	HiresUpscaler string  `toml:"hires_upscaler,omitempty"` // "" is Lanczos' filter
+	HiresSteps    int     `toml:"hires_steps,omitempty"`    // of the whole trajectory; 0: as many as the first pass
+	HiresStrength float64 `toml:"hires_strength,omitempty"` // how much is painted anew; 0 is the pipeline's own
 }
 
 // LoRA is a file in Request.LoRAFolder and how strongly it counts; 1 is as it was
@@ -178,6 +197,7 @@ type TrainRequest struct {
 	Rank         int    // of the LoRA to train; 0: the whole model is trained
 	Text         bool   // a LoRA of the text encoders too
 	Flip         bool   // mirrored pictures too
+	Buckets      bool   // pictures keep their proportions
 	Frugal       bool   // less memory for more time
 	SamplePrompt string // painted now and then; empty: no samples
 	SampleEvery  int    // steps
@@ -193,4 +213,17 @@ type TrainProgress struct {
 	Left        time.Duration
 	Samples     []image.Image // sample pictures just made
 	Checkpoint  string        // path of the checkpoint just written
+	Weights     string        // path of weights to try that were just written
+	Note        string        // what a person should know of; nothing else is set then but LeftOut
+	LeftOut     string        // the picture that Note says is left out
+}
+
+// Checkpoint is what a training has left on the disk.
+type Checkpoint struct {
+	Path   string // a LoRA's file or a model's folder; of one to go on from: the state
+	Step   int
+	Time   time.Time
+	Size   int64 // bytes
+	GoesOn bool  // it is the state that the training goes on from
+	Result bool  // it is what the training was for
 }

@@ -32,6 +32,9 @@ type fakeEngine struct {
 	extras    atomic.Pointer[Extras]
 	stopped   atomic.Pointer[[]TrainRequest]
 	trained   atomic.Pointer[TrainRequest]
+	notes     []TrainProgress // told before the first step
+	wanted    atomic.Bool     // weights
+	left      atomic.Pointer[[]Checkpoint]
 }
 
 const fakeSize = 64
@@ -132,6 +135,9 @@ func (e *fakeEngine) Train(ctx context.Context, r TrainRequest, progress func(Tr
 	e.trained.Store(&r)
 	start := time.Now()
 	noise := rand.New(rand.NewPCG(1, 2))
+	for _, n := range e.notes {
+		progress(n)
+	}
 	for s := 1; s <= r.Steps; s++ {
 		if err := e.wait(ctx, s); err != nil {
 			return err
@@ -146,9 +152,32 @@ func (e *fakeEngine) Train(ctx context.Context, r TrainRequest, progress func(Tr
 			p.Samples = []image.Image{paint(r.SamplePrompt, int64(s), fakeSize, fakeSize, math.Exp(-t)/2)}
 			p.Checkpoint = r.Output
 		}
+		if e.wanted.CompareAndSwap(true, false) {
+			p.Weights = fmt.Sprintf("%s-%06d", r.Output, s)
+			if r.Rank > 0 {
+				p.Weights = fmt.Sprintf("%s/%s-%06d.safetensors", r.Output, filepath.Base(r.Output), s)
+			}
+		}
 		progress(p)
 	}
 	return nil
+}
+
+func (e *fakeEngine) WriteWeights() { e.wanted.Store(true) }
+
+func (e *fakeEngine) stoppedIn(dir string) *TrainRequest {
+	for _, r := range e.Stopped(Folders{}) {
+		if r.Output == dir {
+			return &r
+		}
+	}
+	return nil
+}
+
+func (e *fakeEngine) Checkpoints(dir string) (TrainRequest, []Checkpoint) {
+	r := *cmp.Or(e.stoppedIn(dir), e.trained.Load(), &TrainRequest{Base: "sky", Folder: "/pictures", Steps: 1000, Batch: 1, LearningRate: 1, Rank: 4})
+	r.Output, r.Resume = dir, true
+	return r, *cmp.Or(e.left.Load(), &[]Checkpoint{})
 }
 
 func (e *fakeEngine) Export(_ context.Context, r TrainRequest) (string, error) {

@@ -5,22 +5,20 @@ package ui
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
-
-	"latent/app/gallery"
 )
 
 // form is what a person says about the picture to make.
 type form struct {
 	content  *fyne.Container
+	low      bool // its lines are close together
 	models   []Model
 	examples []string
 	example  int // the next one to offer
@@ -105,81 +103,29 @@ func newForm(k *keys, e Engine, models []Model, styles *link) *form {
 	return f
 }
 
+// fitHeight brings the form's lines closer together where the window is low.
+func (f *form) fitHeight(height float32) {
+	low := height < lowForm
+	if f.low == low {
+		return
+	}
+	f.low = low
+	space, prompt, negative := gap, 3, 2
+	if low {
+		space, prompt, negative = tight, 2, 1
+	}
+	f.content.Layout = layout.NewCustomPaddedVBoxLayout(space)
+	f.prompt.SetMinRowsVisible(prompt)
+	f.negative.SetMinRowsVisible(negative)
+}
+
+// lowForm is the height that the form needs for all of it.
+const lowForm = 528
+
 func (f *form) tell() {
 	if f.changed != nil {
 		f.changed()
 	}
-}
-
-// useSampler offers the schedules that the chosen sampler can follow.
-func (f *form) useSampler() {
-	var list []string
-	if i := f.sampler.SelectedIndex(); i >= 0 {
-		list = f.samplers[i].Schedules
-	}
-	show(f.scheduled, len(list) > 0)
-	if len(list) == 0 {
-		f.schedule.Selected = ""
-		return
-	}
-	kept := f.schedule.Selected
-	f.schedule.SetOptions(list)
-	if indexFold(list, kept) < 0 {
-		f.schedule.Selected = list[0]
-	}
-	f.schedule.Refresh()
-}
-
-// setModels offers other models and keeps the chosen one, if it is among them.
-func (f *form) setModels(models []Model) {
-	id := f.chosen().ID
-	f.models = models
-	f.model.SetOptions(modelNames(models))
-	for _, m := range models {
-		if m.ID == id {
-			f.model.Selected = m.Name // not SetSelected: what was set by hand stays
-			f.model.Refresh()
-			return
-		}
-	}
-	f.model.SetSelectedIndex(0)
-}
-
-// useModel takes over what suits the chosen model.
-func (f *form) useModel() {
-	m := f.chosen()
-	f.size.SetOptions(sizePresets(m))
-	f.size.SetText(sizeText(m.Size, m.Size))
-	f.steps.set(float64(m.Steps))
-	f.guidance.set(m.Guidance)
-	f.offerVAEs()
-}
-
-// modelsVAE stands for no other autoencoder.
-const modelsVAE = "The model's own"
-
-// setVAEs offers other autoencoders and keeps the chosen one, if it is among them.
-func (f *form) setVAEs(list []Extra) {
-	kept := f.vae.Selected
-	f.vaes = list
-	names := []string{modelsVAE}
-	for _, e := range list {
-		names = append(names, e.Name)
-	}
-	f.vae.SetOptions(names)
-	f.vae.Selected = names[max(0, indexFold(names, kept))]
-	f.vae.Refresh()
-	f.offerVAEs()
-}
-
-func (f *form) offerVAEs() { show(f.ownVAE, len(f.vaes) > 0 && !f.chosen().OnlyVAE) }
-
-// vaePath is the autoencoder to use; "" is the model's own.
-func (f *form) vaePath() string {
-	if i := f.vae.SelectedIndex(); i > 0 && f.ownVAE.Visible() {
-		return f.vaes[i-1].Path
-	}
-	return ""
 }
 
 func (f *form) chosen() Model { return f.models[max(f.model.SelectedIndex(), 0)] }
@@ -187,12 +133,6 @@ func (f *form) chosen() Model { return f.models[max(f.model.SelectedIndex(), 0)]
 func (f *form) nextExample() {
 	f.prompt.SetText(f.examples[f.example%len(f.examples)])
 	f.example++
-}
-
-func (f *form) setBeyond(b beyond) {
-	f.beyond = b
-	f.also.SetText("As restored: " + b.words())
-	show(f.alsoLine, b != beyond{})
 }
 
 // setSeed shows a seed, whose upper half of 64 bits is negative in recipes.
@@ -242,104 +182,15 @@ func (f *form) request() (r Request, count int, err error) {
 	return r, count, err
 }
 
-// restore sets the form as a recipe says and returns what it could not match.
-func (f *form) restore(r gallery.Recipe) (unmatched []string) {
-	if i := f.find(r.Model); i >= 0 {
-		f.model.SetSelectedIndex(i)
-	} else if r.Model != "" {
-		unmatched = append(unmatched, "model "+r.Model)
-	}
-	sampler, schedule := samplerLabels(r)
-	if i := indexFold(f.sampler.Options, sampler); i >= 0 {
-		f.sampler.SetSelectedIndex(i)
-	} else if r.Sampler != "" {
-		unmatched = append(unmatched, "sampler "+r.Sampler)
-	}
-	if i := indexFold(f.schedule.Options, schedule); i >= 0 && f.scheduled.Visible() {
-		f.schedule.SetSelectedIndex(i)
-	} else if schedule != "" {
-		unmatched = append(unmatched, "schedule "+schedule)
-	} else if r.Sampler != "" && f.scheduled.Visible() {
-		f.schedule.SetSelectedIndex(0)
-	}
-	if r.Sampler != "" {
-		f.vae.SetSelectedIndex(0)
-	}
-	if r.VAE != "" {
-		stem := strings.TrimSuffix(r.VAE, filepath.Ext(r.VAE))
-		i := max(indexFold(f.vae.Options, r.VAE), indexFold(f.vae.Options, stem))
-		if i > 0 && f.ownVAE.Visible() {
-			f.vae.SetSelectedIndex(i)
-		} else {
-			unmatched = append(unmatched, "autoencoder "+r.VAE)
-		}
-	}
-	f.prompt.SetText(r.Prompt)
-	f.negative.SetText(r.Negative)
-	if r.Steps > 0 {
-		f.steps.set(float64(r.Steps))
-	}
-	if r.CFGScale > 0 {
-		f.guidance.set(r.CFGScale)
-	}
-	if r.Width > 0 && r.Height > 0 {
-		f.size.SetText(sizeText(r.Width, r.Height))
-	}
-	if r.Steps > 0 || r.Seed != 0 { // else it is a mere prompt
-		f.setSeed(r.Seed)
-		f.setLock(true)
-		also, missing := beyondOf(r)
-		f.setBeyond(also)
-		unmatched = append(unmatched, missing...)
-	}
-	return unmatched
-}
-
-// find is where the models have one that recipes call name; -1 if nowhere.
-func (f *form) find(name string) int {
-	return slices.IndexFunc(f.models, func(m Model) bool {
-		return strings.EqualFold(m.Name, name) || m.ID == name || name != "" && strings.EqualFold(strings.TrimSuffix(filepath.Base(m.ID), filepath.Ext(m.ID)), name)
-	})
-}
-
-// style is the form as a style keeps it.
-func (f *form) style() style {
-	s := style{Prompt: f.prompt.Text, Negative: f.negative.Text, Model: f.model.Selected, Sampler: f.sampler.Selected, Schedule: f.schedule.Selected, Size: f.size.Text, LoRAs: f.loras.list()}
-	if f.vae.SelectedIndex() > 0 {
-		s.VAE = f.vae.Selected
-	}
-	if v, ok := f.steps.read(); ok {
-		s.Steps = int(v)
-	}
-	if v, ok := f.guidance.read(); ok {
-		s.Guidance = v
-	}
-	return s
-}
-
-// wear sets the form as a style says and returns what it could not match.
-func (f *form) wear(s style) (unmatched []string) {
-	r := gallery.Recipe{Prompt: s.over(f.prompt.Text), Negative: s.Negative, Model: s.Model, Sampler: s.Sampler, ScheduleType: s.Schedule, CFGScale: s.Guidance, VAE: s.VAE}
-	unmatched = f.restore(r)
-	f.loras.set(s.LoRAs)
-	if s.Steps > 0 {
-		f.steps.set(float64(s.Steps))
-	}
-	if s.Size != "" {
-		f.size.SetText(s.Size)
-	}
-	return unmatched
-}
-
-func modelNames(models []Model) (out []string) {
-	for _, m := range models {
-		out = append(out, m.Name)
-	}
-	return out
-}
-
 // scrolled lets a form grow beyond the window. Its scroll bar lies in the
 // panel's padding, so that the form is as wide as what stands below it.
-func scrolled(o fyne.CanvasObject) fyne.CanvasObject {
-	return container.New(&insets{bottom: tight, right: -gap}, container.NewVScroll(container.New(&insets{right: gap}, o)))
+func scrolled(k *keys, o fyne.CanvasObject) fyne.CanvasObject {
+	return scrolledIn(k, o, nil)
+}
+
+// scrolledIn tells of the height that there is for the form; resized may be nil.
+func scrolledIn(k *keys, o fyne.CanvasObject, resized func(height float32)) fyne.CanvasObject {
+	f := newFading(k, container.New(&insets{right: gap}, o))
+	f.resized = resized
+	return container.New(&insets{bottom: tight, right: -gap}, f.content)
 }

@@ -11,13 +11,29 @@ import (
 	"fyne.io/fyne/v2/widget"
 )
 
-// sidebarWidth is the width of a page's controls.
-const sidebarWidth = 340
-
 // sidebar is a page of controls at the left and what they work on beside them.
 func sidebar(controls, main fyne.CanvasObject) fyne.CanvasObject {
-	left := fixedSize(sidebarWidth, 0, newPanel(colorPanel, gap+2, controls))
-	return container.NewBorder(nil, nil, container.New(&insets{right: tight}, left), nil, newPanel(colorPanel, gap+2, main))
+	return container.New(sidebarLayout{}, newPanel(colorPanel, gap+2, controls), newPanel(colorPanel, gap+2, main))
+}
+
+type sidebarLayout struct{}
+
+// The width of a page's controls, and that where the page is narrow.
+const sidebarWidth, sidebarNarrow, pageNarrow = 340, 300, 720
+
+func (sidebarLayout) MinSize(o []fyne.CanvasObject) fyne.Size {
+	m := o[1].MinSize()
+	return fyne.NewSize(sidebarNarrow+tight+m.Width, max(o[0].MinSize().Height, m.Height))
+}
+
+func (sidebarLayout) Layout(o []fyne.CanvasObject, size fyne.Size) {
+	w := float32(sidebarWidth)
+	if size.Width < pageNarrow {
+		w = sidebarNarrow
+	}
+	o[0].Resize(fyne.NewSize(w, size.Height))
+	o[1].Move(fyne.NewPos(w+tight, 0))
+	o[1].Resize(fyne.NewSize(size.Width-w-tight, size.Height))
 }
 
 // emptyState stands where something will be, and says how to get it.

@@ -4,14 +4,10 @@ package ui
 
 import (
 	"fmt"
-	"image"
-	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
@@ -19,7 +15,6 @@ import (
 	"fyne.io/fyne/v2/widget"
 
 	"latent/app/gallery"
-	"latent/app/pictures"
 )
 
 // galleryPage shows the pictures of the output folder, the newest first, and
@@ -36,6 +31,7 @@ type galleryPage struct {
 	emptyText *text
 	thumbs    *thumbs
 	notice    *notice
+	browse    fyne.CanvasObject // all but the lightbox
 	lightbox  *lightbox
 
 	shelf      shelf
@@ -60,13 +56,6 @@ type galleryPage struct {
 	opening  bool
 }
 
-// opened is a picture file that was read.
-type opened struct {
-	gallery.Picture
-	image  *image.NRGBA
-	recipe gallery.Recipe
-}
-
 func newGalleryPage(w *Window) *galleryPage {
 	k := &w.keys
 	p := &galleryPage{win: w, notice: newNotice(k), tiles: map[string]*tile{}, favourites: map[string]bool{}, stale: true}
@@ -87,7 +76,7 @@ func newGalleryPage(w *Window) *galleryPage {
 	p.view = newView(w.post)
 	p.prompt, p.negative, p.facts = widget.NewLabel(""), widget.NewLabel(""), stack(3)
 	for _, l := range []*widget.Label{p.prompt, p.negative} {
-		l.Wrapping, l.Selectable = fyne.TextWrapWord, true
+		l.Wrapping = fyne.TextWrapWord
 	}
 	p.star = newButton(k, "", icon("star-line"), p.toggleFavourite)
 	full := newButton(k, "", theme.ViewFullScreenIcon(), p.openLightbox)
@@ -96,22 +85,18 @@ func newGalleryPage(w *Window) *galleryPage {
 		newButton(k, "Use these settings", theme.ContentUndoIcon(), p.reuse).primary(),
 		columns(newButton(k, "Save as…", theme.DocumentSaveIcon(), p.saveAs), more),
 		columns(full, p.star, newButton(k, "", theme.DeleteIcon(), p.trash)))
-	p.details = container.New(&insets{left: tight}, fixedSize(detailsWidth, 0, newPanel(colorPanel, gap+2, container.NewBorder(
-		fixedSize(0, 240, p.view), actions, nil, nil,
-		container.New(&insets{top: tight, bottom: tight}, container.NewVScroll(stack(tight, p.prompt, p.negative, container.New(&insets{left: 7}, p.facts))))))))
+	p.details = container.New(&insets{left: tight}, fixedSize(detailsWidth, 0, newPanel(colorPanel, gap+2, container.New(detailsLayout{}, p.view,
+		container.New(&insets{top: tight, bottom: tight}, newFading(k, stack(tight, p.prompt, p.negative, container.New(&insets{left: 7}, p.facts))).content), actions))))
 	p.details.Hide()
 
 	head := beside(nil, p.search, row(gap, p.onlyStars, middle(p.count)))
-	browse := container.NewBorder(nil, nil, nil, p.details, newPanel(colorPanel, gap+2,
-		container.NewBorder(stack(tight, head, p.notice), nil, nil, nil,
+	p.browse = edges(nil, nil, nil, p.details, newPanel(colorPanel, gap+2,
+		edges(stack(tight, head, p.notice), nil, nil, nil,
 			container.New(&insets{top: gap}, container.NewStack(p.grid, p.empty)))))
 	p.lightbox = newLightbox(p)
-	p.content = container.NewStack(browse, p.lightbox)
+	p.content = container.NewStack(p.browse, p.lightbox)
 	return p
 }
-
-// detailsWidth is the width of the chosen picture's panel.
-const detailsWidth = 290
 
 // shown is told when the page comes up or goes.
 func (p *galleryPage) shown(visible bool) {
@@ -217,101 +202,6 @@ func (p *galleryPage) thumbReady(path string) {
 // step goes to another picture.
 func (p *galleryPage) step(by int) { p.grid.walk(p.grid.chosen + by) }
 
-// open reads the chosen file and shows it with its recipe. Of those chosen while
-// one is read, only the last is read next.
-func (p *galleryPage) open(i int) {
-	if i >= len(p.list) {
-		return
-	}
-	p.wanted = p.list[i]
-	if !p.opening {
-		p.read()
-	}
-}
-
-func (p *galleryPage) read() {
-	p.opening = true
-	pic := p.wanted
-	inBackground(p.win.post, func() (*opened, error) {
-		img, err := pictures.Load(pic.Path)
-		if err != nil {
-			return nil, err
-		}
-		r, err := gallery.Read(pic.Path)
-		return &opened{pic, img, r}, err
-	}, func(o *opened, err error) {
-		p.opening = false
-		if p.wanted != pic {
-			p.read()
-			return
-		}
-		if o == nil {
-			p.notice.fail(fmt.Sprintf("%s cannot be shown: %v", filepath.Base(pic.Path), withoutPath(err, pic.Path)))
-			return
-		}
-		if !p.notice.action.Visible() { // Undo stays
-			p.notice.clear()
-		}
-		p.choose(o)
-	})
-}
-
-// choose shows a picture that was read.
-func (p *galleryPage) choose(o *opened) {
-	p.chosen = o
-	p.view.show(o.image)
-	p.lightbox.show(o)
-	p.prompt.SetText(o.recipe.Prompt)
-	p.negative.Hide()
-	if n := o.recipe.Negative; n != "" {
-		p.negative.SetText("Not: " + n)
-		p.negative.Show()
-	}
-	p.facts.Objects = nil
-	for _, f := range facts(o) {
-		if f.Key == "Model" {
-			f.Value = p.win.modelName(f.Value)
-		}
-		p.facts.Add(beside(fixedSize(factName, 0, caption(f.Key)), newText(f.Value, theme.ColorNameForeground, theme.SizeNameCaptionText).short(), nil))
-	}
-	p.facts.Refresh()
-	p.showStar()
-	if !p.details.Visible() {
-		p.details.Show()
-		p.content.Refresh()
-	}
-	for path, t := range p.tiles {
-		t.choose(path == o.Path)
-	}
-}
-
-func (p *galleryPage) showStar() {
-	res := icon("star-line")
-	if p.chosen != nil && p.isFavourite(p.chosen.Path) {
-		res = theme.NewPrimaryThemedResource(icon("star"))
-	}
-	p.star.SetIcon(res)
-	p.lightbox.star.SetIcon(res)
-}
-
-// toggleFavourite marks the chosen picture, or takes its mark away.
-func (p *galleryPage) toggleFavourite() {
-	if p.chosen == nil {
-		return
-	}
-	name := filepath.Base(p.chosen.Path)
-	if p.favourites[name] {
-		delete(p.favourites, name)
-	} else {
-		p.favourites[name] = true
-	}
-	p.win.keeper.put(filepath.Join(filepath.Dir(p.chosen.Path), favouritesFile), formatFavourites(p.favourites))
-	p.showStar()
-	if t := p.tiles[p.chosen.Path]; t != nil {
-		t.mark(p.favourites[name], t.broken)
-	}
-}
-
 // showStarred shows only the favourites, or all.
 func (p *galleryPage) showStarred(only bool) {
 	p.starred = only
@@ -321,155 +211,4 @@ func (p *galleryPage) showStarred(only bool) {
 	}
 	p.onlyStars.Refresh()
 	p.arrange()
-}
-
-// factName is the width of the names of facts.
-const factName = 66
-
-// facts is the recipe but for the prompts.
-func facts(o *opened) []gallery.Pair {
-	var out []gallery.Pair
-	add := func(name, value string) {
-		if value != "" && value != "0" {
-			out = append(out, gallery.Pair{Key: name, Value: value})
-		}
-	}
-	r, b := o.recipe, o.image.Bounds()
-	add("Seed", fmt.Sprint(uint64(r.Seed)))
-	add("Steps", fmt.Sprint(r.Steps))
-	add("Guidance", fmt.Sprintf("%g", r.CFGScale))
-	add("Sampler", strings.TrimSpace(r.Sampler+" "+r.ScheduleType))
-	add("Size", sizeText(b.Dx(), b.Dy()))
-	add("Model", r.Model)
-	add("Made", when(o.Time, time.Now()))
-	add("File", filepath.Base(o.Path))
-	for _, e := range r.Extra {
-		add(e.Key, e.Value)
-	}
-	return out
-}
-
-func (p *galleryPage) openLightbox() {
-	if p.chosen == nil && p.grid.chosen < 0 {
-		return
-	}
-	p.lightbox.Show()
-	p.win.keys.shown()
-	p.win.Canvas().Focus(p.lightbox)
-}
-
-func (p *galleryPage) closeLightbox() {
-	p.lightbox.Hide()
-	p.win.keys.shown()
-	p.win.Canvas().Focus(p.grid)
-}
-
-// typedKey does what a key means to the chosen picture.
-func (p *galleryPage) typedKey(k fyne.KeyName) {
-	switch k {
-	case fyne.KeyDelete, fyne.KeyBackspace:
-		p.trash()
-	case fyne.KeyF:
-		p.toggleFavourite()
-	}
-}
-
-// more is what else can be done with the chosen picture.
-func (p *galleryPage) more() []*fyne.MenuItem {
-	o := p.chosen
-	text := func(what, s string) func() {
-		return func() { fyne.CurrentApp().Clipboard().SetContent(s); p.notice.tell(what + " copied") }
-	}
-	items := []*fyne.MenuItem{
-		fyne.NewMenuItem("Copy prompt", text("prompt", o.recipe.Prompt)),
-		fyne.NewMenuItem("Copy recipe", text("recipe", o.recipe.String())),
-	}
-	if copy, _ := pictureClipboard(); copy != nil {
-		items = append(items, fyne.NewMenuItem("Copy picture", p.copyPicture))
-	}
-	return append(items, fyne.NewMenuItem("Open the folder", p.openFolder))
-}
-
-func (p *galleryPage) copyPicture() {
-	path := p.chosen.Path
-	inBackground(p.win.post, func() (struct{}, error) {
-		data, err := os.ReadFile(path)
-		if err == nil {
-			err = copyPNG(data)
-		}
-		return struct{}{}, err
-	}, func(_ struct{}, err error) {
-		if err != nil {
-			p.notice.fail(fmt.Sprintf("the picture could not be copied: %v", plainReason(err)))
-			return
-		}
-		p.notice.tell("picture copied")
-	})
-}
-
-// trash deletes the chosen picture, which can be undone.
-func (p *galleryPage) trash() {
-	o := p.chosen
-	if o == nil {
-		return
-	}
-	name, at := filepath.Base(o.Path), p.grid.chosen
-	inBackground(p.win.post, func() (trashed, error) { return toTrash(p.win.places.trash, o.Path) }, func(t trashed, err error) {
-		if err != nil {
-			p.notice.fail(fmt.Sprintf("%s could not be moved to the trash: %v", name, err))
-			return
-		}
-		gone := func(g gallery.Picture) bool { return g.Path == o.Path }
-		p.all = slices.DeleteFunc(slices.Clone(p.all), gone)
-		if p.chosen == o {
-			p.chosen = nil
-			p.details.Hide()
-		}
-		p.arrange()
-		if at >= 0 && len(p.list) > 0 {
-			p.grid.walk(min(at, len(p.list)-1))
-		} else {
-			p.closeLightbox()
-		}
-		p.notice.offer(name+" is in the trash", "Undo", func() {
-			inBackground(p.win.post, func() (struct{}, error) { return struct{}{}, t.restore() }, func(_ struct{}, err error) {
-				if err != nil {
-					p.notice.fail(fmt.Sprintf("%s could not be brought back: %v", name, err))
-				}
-				p.changed()
-			})
-		})
-	})
-}
-
-func (p *galleryPage) reuse() {
-	p.win.create.restore(p.chosen.recipe)
-	p.win.show(pageCreate)
-}
-
-// saveAs copies the file, byte for byte: nothing that it holds is lost.
-func (p *galleryPage) saveAs() {
-	o := p.chosen
-	p.win.askSave(filepath.Base(o.Path), func(path string) {
-		inBackground(p.win.post, func() (struct{}, error) {
-			data, err := os.ReadFile(o.Path)
-			if err == nil {
-				err = keep(path, data)
-			}
-			return struct{}{}, err
-		}, func(_ struct{}, err error) {
-			if err != nil {
-				p.notice.fail(fmt.Sprintf("the picture could not be saved: %v", plainReason(err)))
-				return
-			}
-			p.notice.tell("saved as " + path)
-		})
-	})
-}
-
-func (p *galleryPage) openFolder() {
-	u := &url.URL{Scheme: "file", Path: filepath.ToSlash(p.win.settings.Output)}
-	if err := fyne.CurrentApp().OpenURL(u); err != nil {
-		p.notice.fail(fmt.Sprintf("the folder %s could not be opened: %v", p.win.settings.Output, err))
-	}
 }

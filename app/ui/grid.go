@@ -13,6 +13,7 @@ import (
 // arrow keys walk from one to the next.
 type grid struct {
 	widget.GridWrap
+	focus
 	keys   *keys
 	chosen int // -1: none
 	walked func(i int)
@@ -62,9 +63,13 @@ func (g *grid) walk(i int) {
 	g.walked(g.chosen)
 }
 
-// Tapped, FocusGained and FocusLost have nothing to do: the tiles show what is chosen.
-func (g *grid) FocusGained() {}
-func (g *grid) FocusLost()   {}
+// The tiles show what is chosen, the ring that the arrows choose. GridWrap's own
+// mark of the focus is not wanted.
+func (g *grid) FocusGained() { g.on = true; g.Refresh() }
+func (g *grid) FocusLost()   { g.on = false; g.Refresh() }
+func (g *grid) CreateRenderer() fyne.WidgetRenderer {
+	return g.ringAround(g.GridWrap.CreateRenderer(), fyne.NewSize(6, 6))
+}
 
 func (g *grid) TypedKey(e *fyne.KeyEvent) {
 	if g.keys.took(e) {

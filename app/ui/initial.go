@@ -36,7 +36,8 @@ type initial struct {
 
 func newInitial(p *createPage) *initial {
 	k, f := &p.win.keys, p.win.engine.Features()
-	in := &initial{page: p, tile: newTile(64), strength: newNumber(k, "Strength", 0.05, 1, 0.05, 1), masked: caption(""), brush: newBrush()}
+	in := &initial{page: p, tile: newTile(64), strength: newNumber(k, "Strength", 0.05, 1, 0.05, 1), masked: caption("")}
+	in.brush = newBrush(k, in.finish)
 	in.strength.set(0.75)
 	in.strength.changed = p.form.tell
 	choose := newButton(k, "Choose…", theme.FolderOpenIcon(), func() { p.win.askPicture(in.load) })
@@ -60,7 +61,7 @@ func newInitial(p *createPage) *initial {
 		newButton(k, "Undo", theme.ContentUndoIcon(), in.brush.undo),
 		newButton(k, "All of it", nil, func() { in.mask = nil; in.done() }),
 		newButton(k, "Done", theme.ConfirmIcon(), in.finish).primary()))
-	in.board = container.NewBorder(nil, container.New(&insets{top: tight}, bar), nil, nil, in.brush)
+	in.board = edges(nil, container.New(&insets{top: tight}, bar), nil, nil, in.brush)
 	in.board.Hide()
 	show(in.content, f.Init)
 	return in
@@ -126,11 +127,18 @@ func (in *initial) remove() {
 
 // paint lets a person mark what is to be painted anew.
 func (in *initial) paint() {
-	in.brush.begin(in.image)
-	in.page.stage.Hide()
-	in.page.empty.Hide()
-	in.board.Show()
-	in.page.win.keys.shown()
+	img := in.image
+	inBackground(in.page.win.post, func() (*image.RGBA, error) { return ground(img), nil }, func(ground *image.RGBA, _ error) {
+		if in.image != img {
+			return // another was chosen meanwhile
+		}
+		in.brush.begin(ground)
+		in.page.stage.Hide()
+		in.page.empty.Hide()
+		in.board.Show()
+		in.page.win.keys.shown()
+		in.page.win.Canvas().Focus(in.brush)
+	})
 }
 
 // finish takes what was marked.

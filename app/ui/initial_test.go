@@ -44,8 +44,9 @@ func TestBeginFromPicture(t *testing.T) {
 	}
 	in.strength.set(0.4)
 	in.paint()
-	if !in.board.Visible() || w.create.stage.Visible() {
-		t.Fatal("the brush must stand in place of the picture")
+	q.until(t, "the brush comes up", in.board.Visible)
+	if w.create.stage.Visible() || w.Canvas().Focused() != in.brush {
+		t.Fatal("the brush must stand in place of the picture, with the keyboard")
 	}
 	b := in.brush
 	b.Resize(fyne.NewSize(640, 320))
@@ -155,8 +156,8 @@ func TestHalfMadePicture(t *testing.T) {
 func TestBrushOnWideAndTall(t *testing.T) {
 	themedApp(t)
 	for _, size := range [][2]int{{3000, 10}, {10, 3000}, {1, 1}} {
-		b := newBrush()
-		b.begin(image.NewNRGBA(image.Rect(0, 0, size[0], size[1])))
+		b := newBrush(&keys{}, nil)
+		b.begin(ground(image.NewNRGBA(image.Rect(0, 0, size[0], size[1]))))
 		b.Resize(fyne.NewSize(300, 300))
 		if b.png() != nil {
 			t.Error("nothing is marked yet")

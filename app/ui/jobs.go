@@ -90,7 +90,6 @@ func (q *jobs) halfMade(j *Job) bool {
 // anew makes j's picture begin again.
 func (q *jobs) anew(j *Job) {
 	q.keeper.put(q.stateFile(j), nil)
-	q.keeper.flush()
 	j.Begun = false
 	q.save(j)
 	q.changed()

@@ -17,6 +17,7 @@ const gap, tight float32 = 12, 6
 // panel is a rounded surface with padding around its content.
 type panel struct {
 	widget.BaseWidget
+	focus
 	color   fyne.ThemeColorName
 	radius  float32
 	content fyne.CanvasObject
@@ -31,7 +32,15 @@ func newPanel(color fyne.ThemeColorName, pad float32, content fyne.CanvasObject)
 func (p *panel) CreateRenderer() fyne.WidgetRenderer {
 	bg := canvas.NewRectangle(themed(p.color))
 	bg.CornerRadius = p.radius
-	return &panelRenderer{WidgetRenderer: widget.NewSimpleRenderer(container.NewStack(bg, p.content)), p: p, bg: bg}
+	return &panelRenderer{WidgetRenderer: p.ring(widget.NewSimpleRenderer(container.NewStack(bg, p.content)), nil), p: p, bg: bg}
+}
+
+// choose draws a ring around the panel.
+func (p *panel) choose(on bool) {
+	if p.on != on {
+		p.on = on
+		p.Refresh()
+	}
 }
 
 type panelRenderer struct {
@@ -197,6 +206,13 @@ func nonNil(objects ...fyne.CanvasObject) (out []fyne.CanvasObject) {
 		}
 	}
 	return out
+}
+
+// edges puts objects around fill, which has the room that they leave; each may be
+// nil but fill. Unlike container.NewBorder it keeps them in the order in which they
+// are read, which is that of the Tab key.
+func edges(top, bottom, left, right, fill fyne.CanvasObject) *fyne.Container {
+	return container.New(layout.NewBorderLayout(top, bottom, left, right), nonNil(top, left, fill, right, bottom)...)
 }
 
 type besideLayout struct{ left, right fyne.CanvasObject }

@@ -15,6 +15,7 @@ import (
 // keyboard while it is open.
 type lightbox struct {
 	widget.BaseWidget
+	focus
 	page    *galleryPage
 	content fyne.CanvasObject
 	view    *view
@@ -32,7 +33,7 @@ func newLightbox(p *galleryPage) *lightbox {
 		row(tight, newButton(k, "", theme.NavigateBackIcon(), func() { p.step(-1) }), newButton(k, "", theme.NavigateNextIcon(), func() { p.step(1) })),
 		container.New(&insets{left: tight, right: tight}, middle(l.title)),
 		row(tight, middle(l.size), newButton(k, "1 : 1", nil, l.view.actual), l.star, newButton(k, "", theme.DeleteIcon(), p.trash), newButton(k, "Close", theme.CancelIcon(), p.closeLightbox))))
-	l.content = newPanel(colorPanel, gap+2, container.NewBorder(nil, container.New(&insets{top: gap}, bar), nil, nil, newPanel(colorStage, tight, l.view)))
+	l.content = newPanel(colorPanel, gap+2, edges(nil, container.New(&insets{top: gap}, bar), nil, nil, newPanel(colorStage, tight, l.view)))
 	l.ExtendBaseWidget(l)
 	l.Hide()
 	return l
@@ -46,16 +47,20 @@ func (l *lightbox) show(o *opened) {
 	l.tellSize()
 }
 
-func (l *lightbox) CreateRenderer() fyne.WidgetRenderer { return widget.NewSimpleRenderer(l.content) }
+func (l *lightbox) CreateRenderer() fyne.WidgetRenderer {
+	return l.ring(widget.NewSimpleRenderer(l.content), nil)
+}
 
-func (l *lightbox) FocusGained()   {}
-func (l *lightbox) FocusLost()     {}
+func (l *lightbox) FocusGained()   { l.on = true; l.Refresh() }
+func (l *lightbox) FocusLost()     { l.on = false; l.Refresh() }
 func (l *lightbox) TypedRune(rune) {}
 func (l *lightbox) TypedKey(e *fyne.KeyEvent) {
 	if l.page.win.keys.took(e) {
 		return
 	}
-	v := l.view
+	if l.view.zoomKey(e.Name) {
+		return
+	}
 	switch e.Name {
 	case fyne.KeyLeft, fyne.KeyUp, fyne.KeyPageUp:
 		l.page.step(-1)
@@ -63,14 +68,6 @@ func (l *lightbox) TypedKey(e *fyne.KeyEvent) {
 		l.page.step(1)
 	case fyne.KeyReturn, fyne.KeyEnter:
 		l.page.closeLightbox()
-	case fyne.KeyPlus, fyne.KeyEqual:
-		v.setZoom(v.zoom*1.25, v.cx, v.cy)
-	case fyne.KeyMinus:
-		v.setZoom(v.zoom/1.25, v.cx, v.cy)
-	case fyne.Key0:
-		v.setZoom(1, 0.5, 0.5)
-	case fyne.Key1:
-		v.actual()
 	default:
 		l.page.typedKey(e.Name)
 	}

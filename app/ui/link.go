@@ -11,6 +11,7 @@ import (
 // link is a word to press, where a button would shout.
 type link struct {
 	text
+	focus
 	keys   *keys
 	tapped func()
 }
@@ -25,11 +26,15 @@ func newLink(k *keys, s string, tapped func()) *link {
 func (l *link) Tapped(*fyne.PointEvent) { l.tapped() }
 func (l *link) Cursor() desktop.Cursor  { return desktop.PointerCursor }
 func (l *link) TypedRune(rune)          {}
-func (l *link) FocusGained()            { l.underline(true) }
+func (l *link) FocusGained()            { l.underline(true); l.keys.reveal(l) }
 func (l *link) FocusLost()              { l.underline(false) }
 
+func (l *link) CreateRenderer() fyne.WidgetRenderer {
+	return l.ringAround(l.text.CreateRenderer(), fyne.NewSize(4, 2))
+}
+
 func (l *link) underline(on bool) {
-	l.style.Underline = on
+	l.on, l.style.Underline = on, on
 	l.Refresh()
 }
 

@@ -5,12 +5,14 @@ package ui
 import (
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/storage"
 	"fyne.io/fyne/v2/test"
+	"github.com/BurntSushi/toml"
 
 	"latent/app/gallery"
 )
@@ -170,8 +172,31 @@ func TestBeyond(t *testing.T) {
 		t.Errorf("it says %q", f.beyond.words())
 	}
 	r.HiresUpscaler, r.ENSD, r.Emphasis, r.RNG = "ESRGAN", 31337, "Shout", "dice"
-	if missing := f.restore(r); len(missing) != 4 || f.beyond.Hires != 0 {
+	if missing := f.restore(r); len(missing) != 4 || f.beyond.Hires != 1.5 {
+		t.Errorf("missing %q, and %g times as large", missing, f.beyond.Hires)
+	}
+	// A second pass in all that it can be, and what only Latent writes.
+	r = gallery.Recipe{Prompt: "a", Steps: 5, Sampler: "DDIM", Seed: 1, RNG: "cpu", Version: gallery.Latent + " 1.0", HiresWidth: 96, HiresHeight: 64, HiresUpscaler: "Latent", HiresSteps: 7, Denoising: 0.7,
+		Extra: []gallery.Pair{{Key: keyRescale, Value: "0.4"}, {Key: keyPrediction, Value: "v_prediction"}, {Key: "Stopped after steps", Value: "3"}}}
+	if missing := f.restore(r); !slices.Equal(missing, []string{"Stopped after steps"}) {
 		t.Errorf("missing %q", missing)
+	}
+	want := SecondPass{HiresWidth: 96, HiresHeight: 64, HiresUpscaler: "latent", HiresSteps: 7, HiresStrength: 0.7}
+	if got, _, err := f.request(); err != nil || got.SecondPass != want || got.Rescale != 0.4 || got.Prediction != "v_prediction" {
+		t.Errorf("request %+v, %v", got, err)
+	}
+	if want := "enlarged to 96 × 64, by its latents, 0.7 painted anew, in 7 steps, guidance rescale 0.4, prediction v_prediction"; f.beyond.words() != want {
+		t.Errorf("it says %q", f.beyond.words())
+	}
+	w.create.keepDraft()
+	w.keeper.flush()
+	var kept draft
+	if _, err := toml.DecodeFile(w.create.draftPath(), &kept); err != nil || kept.Beyond != f.beyond {
+		t.Errorf("kept %+v, %v", kept.Beyond, err)
+	}
+	r.Steps, r.CFGScale = 5000, 400
+	if missing := f.restore(r); !slices.Contains(missing, "5000 steps") || !slices.Contains(missing, "guidance 400") {
+		t.Errorf("beyond the form's limits, missing %q", missing)
 	}
 	f.setBeyond(beyond{})
 	if r, _, _ := f.request(); f.alsoLine.Visible() || r.ClipSkip != 0 {

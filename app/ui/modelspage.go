@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"fyne.io/fyne/v2"
@@ -23,7 +24,7 @@ type modelsPage struct {
 	win     *Window
 	notice  *notice
 	count   *text
-	list    *widget.List
+	list    *list
 	files   []ModelFile
 	reads   int
 
@@ -31,6 +32,7 @@ type modelsPage struct {
 	fetch, stop  *button
 	status       *text
 	bar          *bar
+	under        fyne.CanvasObject  // status and bar, while something is added
 	cancel       context.CancelFunc // of what is being added
 	moved        coalesce[[2]int64]
 }
@@ -39,14 +41,9 @@ func newModelsPage(w *Window) *modelsPage {
 	k := &w.keys
 	p := &modelsPage{win: w, notice: newNotice(k), count: caption("").short(), bar: newBar()}
 	p.moved = coalesce[[2]int64]{post: w.post, show: p.progress}
-	p.list = widget.NewList(func() int { return len(p.files) }, func() fyne.CanvasObject { return newModelRow(p) },
-		func(i widget.ListItemID, o fyne.CanvasObject) {
-			if i < len(p.files) {
-				o.(*modelRow).set(p.files[i])
-			}
-		})
-	p.list.HideSeparators = true
-	p.list.OnSelected = func(widget.ListItemID) { p.list.UnselectAll() }
+	p.list = newList(k, func() int { return len(p.files) }, func() listRow { return newModelRow(p) },
+		func(i int, r listRow) { r.(*modelRow).set(p.files[i]) })
+	p.list.typed = p.typed
 	p.address, p.sum = newEntry(k, 1), newEntry(k, 1)
 	p.address.SetPlaceHolder("https://…/model.safetensors")
 	p.sum.SetPlaceHolder("SHA-256, if you know it")
@@ -57,14 +54,16 @@ func newModelsPage(w *Window) *modelsPage {
 	p.stop.Hide()
 	p.status = caption("").short()
 
-	head := beside(nil, middle(stack(2, heading("Models"), p.count)), row(tight,
+	head := beside(nil, middle(stack(2, heading("Models"), p.count)), middle(row(tight,
 		newButton(k, "Add a file…", theme.FileIcon(), func() { w.askModel(p.add) }),
-		newButton(k, "Add a folder…", theme.FolderOpenIcon(), func() { w.askFolder(p.add) })))
+		newButton(k, "Add a folder…", theme.FolderOpenIcon(), func() { w.askFolder(p.add) }))))
+	p.under = stack(tight, p.status, p.bar)
+	p.under.Hide()
 	foot := newPanel(colorStage, gap, stack(tight,
 		caption("Download from an address"),
 		beside(nil, p.address, row(tight, fixedSize(190, 0, p.sum), container.NewStack(p.fetch, p.stop))),
-		p.status, p.bar))
-	p.content = newPanel(colorPanel, gap+2, container.NewBorder(stack(gap, head, p.notice), foot, nil, nil,
+		p.under))
+	p.content = newPanel(colorPanel, gap+2, edges(stack(gap, head, p.notice), foot, nil, nil,
 		container.New(&insets{top: gap, bottom: gap}, p.list)))
 	p.bar.Hide()
 	return p
@@ -109,6 +108,7 @@ func (p *modelsPage) begin(what string, work func(ctx context.Context) (string, 
 	p.fetch.Hide()
 	p.stop.Show()
 	p.bar.Show()
+	p.under.Show()
 	p.bar.set(0, 1)
 	p.status.SetText(what)
 	inBackground(p.win.post, func() (string, error) { return work(ctx) }, func(path string, err error) {
@@ -117,9 +117,10 @@ func (p *modelsPage) begin(what string, work func(ctx context.Context) (string, 
 		p.stop.Hide()
 		p.fetch.Show()
 		p.bar.Hide()
-		p.status.SetText("")
+		p.under.Hide()
 		switch {
 		case errors.Is(err, context.Canceled):
+			p.under.Show()
 			p.status.SetText("Stopped; what has come is kept, and Download goes on with it")
 		case err != nil:
 			p.notice.fail(err.Error())
@@ -202,12 +203,33 @@ func (p *modelsPage) use(f ModelFile) {
 	}
 }
 
+// typed does what a key means to entry i.
+func (p *modelsPage) typed(i int, key fyne.KeyName) {
+	switch f := p.files[i]; key {
+	case fyne.KeyReturn, fyne.KeyEnter, fyne.KeySpace:
+		if p.usable(f) {
+			p.use(f)
+		}
+	case fyne.KeyDelete, fyne.KeyBackspace:
+		if f.Path != "" {
+			p.trash(f)
+		}
+	}
+}
+
+// usable tells whether use has something to do.
+func (p *modelsPage) usable(f ModelFile) bool {
+	known := slices.ContainsFunc(p.win.models, func(m Model) bool { return m.ID == f.ID })
+	return (f.LoRA || known) && f.Problem == ""
+}
+
 // modelRow is one line of the list.
 type modelRow struct {
 	widget.BaseWidget
 	page       *modelsPage
 	file       ModelFile
 	box        fyne.CanvasObject
+	panel      *panel
 	icon       *widget.Icon
 	name, what *text
 	use, trash *button
@@ -220,13 +242,15 @@ func newModelRow(p *modelsPage) *modelRow {
 	r.what = caption("").short()
 	r.use = newButton(k, "Use", icon("create"), func() { p.use(r.file) }).quiet()
 	r.trash = newButton(k, "", theme.DeleteIcon(), func() { p.trash(r.file) }).quiet()
-	r.box = container.New(&insets{bottom: tight}, newPanel(colorStage, 10,
-		beside(fixedSize(28, 0, middle(fixedSize(20, 20, r.icon))), middle(stack(3, r.name, r.what)), middle(row(0, r.use, r.trash)))))
+	r.panel = newPanel(colorStage, 10, beside(fixedSize(28, 0, middle(fixedSize(20, 20, r.icon))), middle(stack(3, r.name, r.what)), middle(row(0, r.use, r.trash))))
+	r.box = container.New(&insets{bottom: tight}, r.panel)
 	r.ExtendBaseWidget(r)
 	return r
 }
 
 func (r *modelRow) CreateRenderer() fyne.WidgetRenderer { return widget.NewSimpleRenderer(r.box) }
+
+func (r *modelRow) choose(on bool) { r.panel.choose(on) }
 
 func (r *modelRow) set(f ModelFile) {
 	r.file = f
@@ -244,11 +268,7 @@ func (r *modelRow) set(f ModelFile) {
 	}
 	r.what.Refresh()
 	r.icon.SetResource(theme.NewColoredResource(icon("models"), tint))
-	usable := f.LoRA
-	for _, m := range r.page.win.models {
-		usable = usable || m.ID == f.ID
-	}
-	show(r.use, usable && f.Problem == "")
+	show(r.use, r.page.usable(f))
 	show(r.trash, f.Path != "")
 }
 

@@ -15,12 +15,13 @@ import (
 // navItem is one page in the rail at the left: an icon over a name.
 type navItem struct {
 	widget.BaseWidget
-	keys            *keys
-	name            string
-	icon            fyne.Resource
-	chosen, hot, on bool // on: has the keyboard
-	badge           int  // how many wait there; 0 shows none
-	tapped          func()
+	keys        *keys
+	name        string
+	icon        fyne.Resource
+	chosen, hot bool
+	focus
+	badge  int // how many wait there; 0 shows none
+	tapped func()
 }
 
 func newNavItem(k *keys, name string, icon fyne.Resource, tapped func()) *navItem {
@@ -71,6 +72,31 @@ func (n *navItem) CreateRenderer() fyne.WidgetRenderer {
 	return r
 }
 
+// railLayout puts the pages below one another, the last at the bottom, and closer
+// together where the window is low.
+type railLayout struct{}
+
+const navHeight, navLeast = 62, 44
+
+func (railLayout) MinSize(items []fyne.CanvasObject) fyne.Size {
+	n := float32(len(items))
+	return fyne.NewSize(items[0].MinSize().Width, n*navLeast+(n-1)*2)
+}
+
+func (railLayout) Layout(items []fyne.CanvasObject, size fyne.Size) {
+	n := float32(len(items))
+	pitch := min(navHeight+tight, (size.Height+2)/n)
+	h := max(navLeast, min(navHeight, pitch-2))
+	for i, o := range items {
+		y := float32(i) * pitch
+		if i == len(items)-1 {
+			y = size.Height - h
+		}
+		o.Resize(fyne.NewSize(size.Width, h))
+		o.Move(fyne.NewPos(0, y))
+	}
+}
+
 type navRenderer struct {
 	n     *navItem
 	bg    *canvas.Rectangle
@@ -97,7 +123,7 @@ func (r *navRenderer) apply() {
 	}
 	r.bg.StrokeWidth = 0
 	if r.n.on {
-		r.bg.StrokeColor, r.bg.StrokeWidth = themed(theme.ColorNameFocus), 2
+		r.bg.StrokeColor, r.bg.StrokeWidth = themed(theme.ColorNamePrimary), ringWidth
 	}
 	r.icon.SetResource(theme.NewColoredResource(r.n.icon, tint))
 	r.label.Color, r.label.TextSize = themed(tint), theme.Size(theme.SizeNameCaptionText)
@@ -126,7 +152,7 @@ func (r *navRenderer) Layout(s fyne.Size) {
 	r.number.Move(r.dot.Position())
 }
 
-func (r *navRenderer) MinSize() fyne.Size { return fyne.NewSize(72, 62) }
+func (r *navRenderer) MinSize() fyne.Size { return fyne.NewSize(72, navLeast) }
 func (r *navRenderer) Objects() []fyne.CanvasObject {
 	return []fyne.CanvasObject{r.bg, r.icon, r.label, r.dot, r.number}
 }

@@ -14,6 +14,7 @@ import (
 type notice struct {
 	widget.BaseWidget
 	message *widget.Label
+	copy    *button
 	close   *button
 	action  *link
 	kind    fyne.ThemeColorName
@@ -23,7 +24,7 @@ type notice struct {
 func newNotice(k *keys) *notice {
 	n := &notice{message: widget.NewLabel(""), kind: theme.ColorNameError, keys: k}
 	n.message.Wrapping = fyne.TextWrapWord
-	n.message.Selectable = true
+	n.copy = newButton(k, "", theme.ContentCopyIcon(), func() { fyne.CurrentApp().Clipboard().SetContent(n.message.Text) }).quiet()
 	n.close = newButton(k, "", theme.CancelIcon(), n.clear).quiet()
 	n.action = newLink(k, "", nil)
 	n.action.Hide()
@@ -65,7 +66,7 @@ func (n *notice) CreateRenderer() fyne.WidgetRenderer {
 	bg.CornerRadius = radiusSmall
 	edge.CornerRadius = 2
 	edge.SetMinSize(fyne.NewSize(4, 0))
-	box := container.NewStack(bg, container.NewBorder(nil, nil, edge, container.NewVBox(row(tight, middle(n.action), n.close)), n.message))
+	box := container.NewStack(bg, edges(nil, nil, edge, container.NewVBox(row(tight, middle(n.action), n.copy, n.close)), n.message))
 	return &noticeRenderer{widget.NewSimpleRenderer(box), n, bg, edge}
 }
 

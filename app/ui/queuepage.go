@@ -20,8 +20,9 @@ type queuePage struct {
 	count   *text
 	pause   *button
 	clear   *button
-	list    *widget.List
+	list    *list
 	empty   fyne.CanvasObject
+	hint    *text   // what keys do
 	running *jobRow // shows the job under way; its bar moves
 }
 
@@ -30,18 +31,19 @@ func newQueuePage(w *Window) *queuePage {
 	p := &queuePage{win: w, notice: newNotice(k), count: caption("")}
 	p.pause = newButton(k, "Pause", theme.MediaPauseIcon(), func() { w.jobs.pause(!w.jobs.paused) })
 	p.clear = newButton(k, "Remove all", theme.DeleteIcon(), p.removeAll)
-	p.list = widget.NewList(func() int { return len(w.jobs.list) },
-		func() fyne.CanvasObject { return newJobRow(p) },
-		func(i widget.ListItemID, o fyne.CanvasObject) {
-			if i < len(w.jobs.list) {
-				o.(*jobRow).set(i)
-			}
-		})
-	p.list.HideSeparators = true
-	p.list.OnSelected = func(i widget.ListItemID) { p.list.UnselectAll() }
+	p.list = newList(k, func() int { return len(w.jobs.list) },
+		func() listRow { return newJobRow(p) },
+		func(i int, r listRow) { r.(*jobRow).set(i) })
+	p.list.typed = p.typed
+	p.list.moved = func(i, by int) int {
+		j := w.jobs.list[i]
+		w.jobs.move(j, i+by)
+		return slices.Index(w.jobs.list, j)
+	}
 	p.empty = emptyState(icon("queue"), "Nothing is waiting", "Generate adds to this queue; it is kept on disk")
-	head := beside(nil, middle(stack(2, heading("Queue"), p.count)), row(tight, p.clear, p.pause))
-	p.content = newPanel(colorPanel, gap+2, container.NewBorder(stack(gap, head, p.notice), nil, nil, nil,
+	p.hint = caption("Space holds a job, Delete removes it, Alt with an arrow moves it").short()
+	head := beside(nil, middle(stack(2, heading("Queue"), p.count)), middle(row(tight, p.clear, p.pause)))
+	p.content = newPanel(colorPanel, gap+2, edges(stack(gap, head, p.notice), p.hint, nil, nil,
 		container.New(&insets{top: gap}, container.NewStack(p.list, p.empty))))
 	return p
 }
@@ -54,6 +56,7 @@ func (p *queuePage) refresh() {
 	p.empty.Hide()
 	p.clear.Hide()
 	p.pause.Hide()
+	show(p.hint, n > 0)
 	if n == 0 {
 		p.empty.Show()
 	} else {
@@ -106,6 +109,19 @@ func (p *queuePage) removeAll() {
 	})
 }
 
+// typed does what a key means to job i.
+func (p *queuePage) typed(i int, key fyne.KeyName) {
+	q := p.win.jobs
+	switch j := q.list[i]; key {
+	case fyne.KeySpace:
+		if j != q.running {
+			q.hold(j, !j.Held)
+		}
+	case fyne.KeyDelete, fyne.KeyBackspace:
+		q.remove(j)
+	}
+}
+
 // jobRow is one line of the queue.
 type jobRow struct {
 	widget.BaseWidget
@@ -113,6 +129,7 @@ type jobRow struct {
 	job  *Job
 
 	box                           fyne.CanvasObject
+	panel                         *panel
 	icon                          *widget.Icon
 	prompt, facts, state          *text
 	bar                           *bar
@@ -132,13 +149,15 @@ func newJobRow(p *queuePage) *jobRow {
 	r.hold = newButton(k, "", theme.MediaPauseIcon(), func() { q.hold(r.job, !r.job.Held) }).quiet()
 	r.remove = newButton(k, "", theme.DeleteIcon(), func() { q.remove(r.job) }).quiet()
 	text := stack(3, r.prompt, beside(nil, r.facts, r.state), r.bar)
-	r.box = container.New(&insets{bottom: tight}, newPanel(colorStage, 10,
-		beside(fixedSize(26, 0, middle(fixedSize(20, 20, r.icon))), middle(text), middle(row(0, r.again, r.hold, r.up, r.down, r.remove)))))
+	r.panel = newPanel(colorStage, 10, beside(fixedSize(26, 0, middle(fixedSize(20, 20, r.icon))), middle(text), middle(row(0, r.again, r.hold, r.up, r.down, r.remove))))
+	r.box = container.New(&insets{bottom: tight}, r.panel)
 	r.ExtendBaseWidget(r)
 	return r
 }
 
 func (r *jobRow) CreateRenderer() fyne.WidgetRenderer { return widget.NewSimpleRenderer(r.box) }
+
+func (r *jobRow) choose(on bool) { r.panel.choose(on) }
 
 // set makes the row show job i.
 func (r *jobRow) set(i int) {
@@ -159,8 +178,8 @@ func (r *jobRow) set(i int) {
 	half := !runs && j.Begun && q.halfMade(j)
 	show(r.again, half)
 	show(r.bar, runs)
-	show(r.up, i > 0)
-	show(r.down, i < len(q.list)-1)
+	able(r.up, i > 0)
+	able(r.down, i < len(q.list)-1)
 	show(r.hold, !runs)
 	r.hold.SetIcon(theme.MediaPauseIcon())
 	tint, res := colorMuted, theme.HistoryIcon()
@@ -196,6 +215,15 @@ func (r *jobRow) step(p Progress) {
 	}
 	r.bar.set(p.Step, p.Steps)
 	r.state.SetText(join(fmt.Sprintf("step %d of %d", p.Step, p.Steps), left(p.Left)))
+}
+
+// able lets a button be pressed or not.
+func able(b *button, on bool) {
+	if on {
+		b.Enable()
+	} else {
+		b.Disable()
+	}
 }
 
 // show makes an object visible or not.

@@ -141,3 +141,75 @@ func TestRealEngine(t *testing.T) {
 		t.Fatal(w.create.notice.message.Text)
 	}
 }
+
+// TestRealTraining tries what is being trained, while it is: the newest weights are
+// written between two steps and painted with between others.
+func TestRealTraining(t *testing.T) {
+	pictures := squares(t)
+	engine := NewEngine()
+	w, q := open(t, engine)
+	t.Cleanup(engine.Close)
+	w.settings.Device, w.settings.Precision = "auto", "f32"
+	tinyModel(t, filepath.Join(w.settings.Models, "tiny"), pictures)
+	w.readModels()
+	q.until(t, "the model is found", func() bool { return len(w.models) == 2 })
+	p := w.train
+	write(t, filepath.Join(pictures, "torn.png"), "no picture")
+	p.folder.SetText(pictures)
+	p.base.SetSelected("tiny")
+	p.name.SetText("squares")
+	p.prompt.SetText("a red square")
+	p.steps.set(100_000)
+	p.batch.set(2)
+	w.show(pageTrain)
+	p.run()
+	q.until(t, "there is something to try", func() bool { return p.try.Visible() || p.cancel == nil })
+	if p.cancel == nil {
+		t.Fatal(p.notice.message.Text)
+	}
+	if !strings.HasPrefix(p.notice.message.Text, "torn.png is left out: not a PNG") {
+		t.Errorf("of the torn picture it says %q", p.notice.message.Text)
+	}
+	p.tryIt()
+	q.until(t, "it is opened", func() bool { return w.page == pageCreate || p.cancel == nil })
+	l := w.create.form.loras.list()
+	if len(l) != 1 || stepOfName(l[0].Name, "squares") < 1 || p.cancel == nil {
+		t.Fatalf("LoRAs %v, %s", l, p.notice.message.Text)
+	}
+	w.create.form.steps.set(2)
+	w.create.start()
+	q.until(t, "the picture is kept", idle(w))
+	if w.create.shown == nil || p.cancel == nil {
+		t.Fatalf("it still trains: %v; %s", p.cancel != nil, w.create.notice.message.Text)
+	}
+	if r, err := gallery.Read(w.create.shown.path); err != nil || len(r.LoraHashes) != 1 {
+		t.Errorf("kept recipe %+v, %v", r, err)
+	}
+	step := p.chart.curve.first + len(p.chart.curve.raw)
+	q.until(t, "it trains on", func() bool { return p.chart.curve.first+len(p.chart.curve.raw) > step+3 })
+	p.tab(tabCheckpoints)
+	q.until(t, "the checkpoint is listed", func() bool { return len(p.kept.all) > 0 })
+	p.abort()
+	q.until(t, "the training has stopped", func() bool { return p.cancel == nil })
+	q.until(t, "it can go on", func() bool { return len(p.kept.all) > 1 })
+	if k := p.kept.all[0]; !k.GoesOn || k.Step <= step || p.kept.request.Base != filepath.Join(w.settings.Models, "tiny") {
+		t.Errorf("the newest checkpoint is %+v of %+v", k, p.kept.request)
+	}
+	// Without its folder it goes on all the same.
+	if err := os.RemoveAll(pictures); err != nil {
+		t.Fatal(err)
+	}
+	p.resume(p.kept.request)
+	q.until(t, "it goes on", func() bool { return len(p.chart.curve.raw) > 0 || p.cancel == nil })
+	if p.cancel == nil {
+		t.Fatal(p.notice.message.Text)
+	}
+	p.abort()
+	q.until(t, "the training has stopped", func() bool { return p.cancel == nil })
+	w.show(pageTrain)
+	p.kept.try(p.kept.all[0])
+	q.until(t, "what it has reached is opened", func() bool { return w.page == pageCreate || p.notice.Visible() })
+	if p.notice.Visible() {
+		t.Error(p.notice.message.Text)
+	}
+}

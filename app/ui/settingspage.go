@@ -17,6 +17,7 @@ type settingsPage struct {
 	content fyne.CanvasObject
 	win     *Window
 	notice  *notice
+	first   *choice // has the keyboard when the page comes up
 }
 
 func newSettingsPage(w *Window) *settingsPage {
@@ -36,6 +37,7 @@ func newSettingsPage(w *Window) *settingsPage {
 		return c
 	}
 	nothing := func() {}
+	p.first = pick(themes, []string{"Dark", "Light", "As the desktop"}, &s.Theme, w.applyTheme)
 	folder := func(value *string, then func()) fyne.CanvasObject {
 		e := newEntry(k, 1)
 		e.SetText(*value)
@@ -56,10 +58,10 @@ func newSettingsPage(w *Window) *settingsPage {
 		title := newText(name, theme.ColorNameForeground, theme.SizeNameText)
 		return container.New(settingLayout{}, stack(2, title, caption(why)), control)
 	}
-	p.content = newPanel(colorPanel, 28, scrolled(container.New(narrow{}, stack(20,
+	p.content = newPanel(colorPanel, 28, scrolled(k, container.New(narrow{}, stack(20,
 		heading("Settings"),
 		p.notice,
-		field("Appearance", "Colours of the window", pick(themes, []string{"Dark", "Light", "As the desktop"}, &s.Theme, w.applyTheme)),
+		field("Appearance", "Colours of the window", p.first),
 		field("Device", "What the model runs on", pick(w.engine.Devices(), w.engine.Devices(), &s.Device, nothing)),
 		field("Precision", "bf16 is faster, f32 more exact", pick(precisions, []string{"Automatic", "bf16", "f32"}, &s.Precision, nothing)),
 		field("Previews", "Each costs some time", pick(previewWishes, []string{"Ten a picture", "At each step", "None"}, &s.Previews, nothing)),

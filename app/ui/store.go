@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -38,14 +37,13 @@ func withoutPath(err error, path string) error {
 
 // lookThrough says why a folder does not do to train on.
 func lookThrough(folder string) error {
-	entries, err := os.ReadDir(folder)
-	if errors.Is(err, fs.ErrNotExist) {
+	all, err := readAlbum(folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return errors.New("there is no such folder")
-	}
-	if err != nil {
-		return fmt.Errorf("the folder cannot be read: %w", plainReason(err))
-	}
-	if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return isPictureName(e.Name()) }) {
+	case err != nil:
+		return fmt.Errorf("the folder cannot be read: %w", err)
+	case len(all) == 0:
 		return errNoPictures
 	}
 	return nil

@@ -4,15 +4,11 @@ package ui
 
 import (
 	"image"
-	"image/color"
 	"slices"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/driver/desktop"
 	"fyne.io/fyne/v2/layout"
-	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 )
 
@@ -24,9 +20,10 @@ const (
 	thumbPixels = 2 * stripSide // enough for a screen of twice the density
 )
 
-// strip shows the latest pictures small, the newest first. Tapping one picks it.
+// strip shows the latest pictures small, the newest first. Tapping one picks it,
+// and so do the arrows where the strip has the keyboard.
 type strip[T comparable] struct {
-	content *container.Scroll
+	content *tileRow
 	box     *fyne.Container
 	items   []stripItem[T]
 	picked  func(T)
@@ -37,11 +34,20 @@ type stripItem[T comparable] struct {
 	value T
 }
 
-func newStrip[T comparable](picked func(T)) *strip[T] {
+func newStrip[T comparable](k *keys, picked func(T)) *strip[T] {
 	s := &strip[T]{box: container.New(layout.NewCustomPaddedHBoxLayout(tight)), picked: picked}
-	s.content = container.NewHScroll(s.box)
-	s.content.SetMinSize(fyne.NewSize(0, stripSide+8))
+	s.content = newTileRow(k, s.box, s.walk)
 	return s
+}
+
+// walk picks another picture, so many to the right.
+func (s *strip[T]) walk(by int) {
+	at := slices.IndexFunc(s.items, func(it stripItem[T]) bool { return it.tile.chosen })
+	if at = max(0, min(at+by, len(s.items)-1)); at < len(s.items) {
+		t := s.items[at].tile
+		t.tapped()
+		s.content.show(t)
+	}
 }
 
 // add puts a picture in front. thumb is at most thumbPixels on a side. A full
@@ -54,7 +60,7 @@ func (s *strip[T]) add(thumb image.Image, value T) {
 	} else {
 		t = newTile(stripSide)
 	}
-	t.tapped = func() { s.mark(t); s.picked(value) }
+	t.tapped = func() { s.mark(t); s.picked(value); s.content.take() }
 	t.show(thumb)
 	s.items = slices.Insert(s.items, 0, stripItem[T]{t, value})
 	s.box.Objects = s.box.Objects[:0]
@@ -63,7 +69,7 @@ func (s *strip[T]) add(thumb image.Image, value T) {
 	}
 	s.mark(t)
 	s.box.Refresh()
-	s.content.ScrollToOffset(fyne.Position{})
+	s.content.scroll.ScrollToOffset(fyne.Position{})
 }
 
 func (s *strip[T]) mark(t *tile) {
@@ -89,124 +95,61 @@ func (s *strip[T]) choose(value T) {
 	}
 }
 
-// tile is a small picture that can be tapped.
-type tile struct {
+// tileRow is what a strip's tiles lie in. It has the keyboard for all of them.
+type tileRow struct {
 	widget.BaseWidget
-	side        float32
-	image       *canvas.Image
-	chosen, hot bool
-	starred     bool
-	warned      bool   // something is to be seen to
-	broken      bool   // the file is no picture
-	tapped      func() // nil: a list's own business
+	focus
+	keys   *keys
+	box    *fyne.Container
+	scroll *container.Scroll
+	walk   func(by int)
 }
 
-func newTile(side float32) *tile {
-	t := &tile{side: side, image: &canvas.Image{FillMode: canvas.ImageFillContain, ScaleMode: canvas.ImageScaleFastest, CornerRadius: 6}}
-	t.ExtendBaseWidget(t)
-	return t
-}
-
-// show takes a picture scaled to about the tile's pixels, or nil for none yet.
-func (t *tile) show(img image.Image) {
-	t.image.Image = nil
-	t.broken = false
-	if img != nil {
-		t.image.Image = asRGBA(img)
-	}
-	t.image.Refresh()
-}
-
-// mark shows whether the picture is a favourite, or no picture at all.
-func (t *tile) mark(starred, broken bool) {
-	if t.starred != starred || t.broken != broken {
-		t.starred, t.broken = starred, broken
-		t.Refresh()
-	}
-}
-
-// warn shows that something is to be seen to, or that it is no picture at all.
-func (t *tile) warn(warned, broken bool) {
-	if t.warned != warned || t.broken != broken {
-		t.warned, t.broken = warned, broken
-		t.Refresh()
-	}
-}
-
-func (t *tile) choose(chosen bool) {
-	if t.chosen != chosen {
-		t.chosen = chosen
-		t.Refresh()
-	}
-}
-
-func (t *tile) Tapped(*fyne.PointEvent) {
-	if t.tapped != nil {
-		t.tapped()
-	}
-}
-func (t *tile) MouseIn(*desktop.MouseEvent)    { t.hot = true; t.Refresh() }
-func (t *tile) MouseMoved(*desktop.MouseEvent) {}
-func (t *tile) MouseOut()                      { t.hot = false; t.Refresh() }
-
-func (t *tile) CreateRenderer() fyne.WidgetRenderer {
-	r := &tileRenderer{t: t, frame: canvas.NewRectangle(nil), dot: canvas.NewCircle(nil), star: widget.NewIcon(nil), cross: widget.NewIcon(nil)}
-	r.frame.CornerRadius = radiusSmall
-	r.apply()
+func newTileRow(k *keys, box *fyne.Container, walk func(by int)) *tileRow {
+	r := &tileRow{keys: k, box: box, scroll: container.NewHScroll(container.New(&insets{4, 4, 4, 4}, box)), walk: walk}
+	r.scroll.SetMinSize(fyne.NewSize(0, stripSide+8))
+	r.ExtendBaseWidget(r)
 	return r
 }
 
-type tileRenderer struct {
-	t           *tile
-	frame       *canvas.Rectangle
-	dot         *canvas.Circle // behind the star, so that it shows on any picture
-	star, cross *widget.Icon
+func (r *tileRow) CreateRenderer() fyne.WidgetRenderer {
+	return r.ring(widget.NewSimpleRenderer(r.scroll), nil)
 }
 
-func (r *tileRenderer) apply() {
-	r.frame.FillColor = themed(colorStage)
-	r.frame.StrokeWidth = 0
-	switch {
-	case r.t.chosen:
-		r.frame.StrokeColor, r.frame.StrokeWidth = themed(theme.ColorNamePrimary), 2
-	case r.t.hot:
-		r.frame.StrokeColor, r.frame.StrokeWidth = themed(colorMuted), 1
-	}
-	r.dot.FillColor = color.NRGBA{0, 0, 0, 0xA0}
-	r.dot.Hidden = !r.t.starred && !r.t.warned
-	show(r.star, r.t.starred || r.t.warned)
-	show(r.cross, r.t.broken)
-	if r.t.starred {
-		r.star.SetResource(icon("star-white"))
-	}
-	if r.t.warned {
-		r.star.SetResource(theme.NewColoredResource(theme.WarningIcon(), colorBadge))
-	}
-	if r.t.broken {
-		r.cross.SetResource(theme.NewColoredResource(theme.BrokenImageIcon(), colorMuted))
+// take gives the row the keyboard.
+func (r *tileRow) take() {
+	if c := fyne.CurrentApp().Driver().CanvasForObject(r); c != nil && !r.on {
+		c.Focus(r)
 	}
 }
 
-func (r *tileRenderer) Layout(size fyne.Size) {
-	r.frame.Resize(size)
-	r.t.image.Resize(size.SubtractWidthHeight(6, 6))
-	r.t.image.Move(fyne.NewPos(3, 3))
-	const side, edge = 22, 8
-	r.dot.Resize(fyne.NewSquareSize(side))
-	r.dot.Move(fyne.NewPos(size.Width-side-edge, edge))
-	r.star.Resize(fyne.NewSquareSize(side - 8))
-	r.star.Move(fyne.NewPos(size.Width-side-edge+4, edge+4))
-	c := min(size.Width, size.Height) / 3
-	r.cross.Resize(fyne.NewSquareSize(c))
-	r.cross.Move(fyne.NewPos((size.Width-c)/2, (size.Height-c)/2))
+// show scrolls as little as it takes to have all of a tile in view.
+func (r *tileRow) show(t *tile) {
+	x, left := r.scroll.Offset.X, t.Position().X
+	x = max(x, left+t.Size().Width+8-r.scroll.Size().Width)
+	r.scroll.ScrollToOffset(fyne.NewPos(min(x, left), 0))
 }
-func (r *tileRenderer) Refresh() {
-	r.apply()
-	r.frame.Refresh()
-	r.dot.Refresh()
+
+func (r *tileRow) FocusGained()   { r.on = true; r.Refresh() }
+func (r *tileRow) FocusLost()     { r.on = false; r.Refresh() }
+func (r *tileRow) TypedRune(rune) {}
+func (r *tileRow) TypedKey(e *fyne.KeyEvent) {
+	if r.keys.took(e) {
+		return
+	}
+	switch e.Name {
+	case fyne.KeyLeft:
+		r.walk(-1)
+	case fyne.KeyRight:
+		r.walk(1)
+	case fyne.KeyHome:
+		r.walk(-stripLength)
+	case fyne.KeyEnd:
+		r.walk(stripLength)
+	}
 }
-func (r *tileRenderer) MinSize() fyne.Size { return fyne.NewSquareSize(r.t.side) }
-func (r *tileRenderer) Objects() []fyne.CanvasObject {
-	return []fyne.CanvasObject{r.frame, r.t.image, r.cross, r.dot, r.star}
-}
-func (r *tileRenderer) Destroy() {}
+
+// Tab passes an empty row by.
+func (r *tileRow) Disabled() bool { return len(r.box.Objects) == 0 }
+func (r *tileRow) Enable()        {}
+func (r *tileRow) Disable()       {}

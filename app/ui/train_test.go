@@ -214,3 +214,50 @@ func BenchmarkChart(b *testing.B) {
 		r.Layout(c.Size())
 	}
 }
+
+// A training that goes on does so with the settings that it began with: the form shows
+// them, and needs no folder.
+func TestContinueRecallsItsSettings(t *testing.T) {
+	e := &fakeEngine{resumable: true, delay: time.Millisecond}
+	w, q := open(t, e)
+	p := w.train
+	p.name.SetText("fur")
+	p.run()
+	q.until(t, "it goes on", func() bool { return p.batch.value == 1 && p.steps.value == 1000 })
+	q.until(t, "it trains", func() bool { return e.trained.Load() != nil })
+	if p.cancel == nil || !e.trained.Load().Resume || p.folder.Text != "/pictures" || p.rank.value != 4 || p.made.Base != "sky" {
+		t.Errorf("folder %q, rank %g, request %+v: %s", p.folder.Text, p.rank.value, p.made, p.notice.message.Text)
+	}
+	p.abort()
+	q.until(t, "it has stopped", func() bool { return p.cancel == nil })
+}
+
+// What the real engine cannot begin with is told on the page, and nothing is left.
+func TestTrainCannotBegin(t *testing.T) {
+	engine := NewEngine()
+	w, q := open(t, engine)
+	t.Cleanup(engine.Close)
+	w.settings.Device, w.settings.Precision = "reference", "f32"
+	good := album(t, 2) // by their names alone
+	for _, c := range []struct {
+		name, want string
+		spoil      func(p *trainPage)
+	}{
+		{"all broken", "one of the pictures in " + good + " can be trained on: a.png: not a PNG", func(p *trainPage) {}},
+		{"output that cannot be written", "cannot be written: not a directory", func(p *trainPage) {
+			w.settings.LoRAs = filepath.Join(good, "a.png")
+		}},
+	} {
+		p := w.train
+		p.folder.SetText(good)
+		c.spoil(p)
+		p.run()
+		q.until(t, "the reason is told", func() bool { return p.cancel == nil && p.notice.Visible() })
+		if got := p.notice.message.Text; !strings.Contains(got, c.want) || strings.Contains(got, "\n") {
+			t.Errorf("%s: notice %q, want something of %q", c.name, got, c.want)
+		}
+		if p.try.Visible() || p.start.Text != startWord {
+			t.Errorf("%s: there is nothing to try or to go on with", c.name)
+		}
+	}
+}

@@ -18,6 +18,9 @@ import (
 // canvas.Image: one per frame would fill the memory.
 type view struct {
 	widget.BaseWidget
+	focus
+	keys   *keys // nil: it has no keyboard
+	walk   func(by int)
 	image  *canvas.Image
 	source image.Image // what is shown, in its own size
 	quick  bool        // source is a preview
@@ -244,7 +247,7 @@ func (v *view) place(size fyne.Size) {
 	v.image.Move(fyne.NewPos((size.Width-w)/2, (size.Height-h)/2))
 }
 
-func (v *view) CreateRenderer() fyne.WidgetRenderer { return &viewRenderer{v} }
+func (v *view) CreateRenderer() fyne.WidgetRenderer { return v.ring(&viewRenderer{v}, nil) }
 
 type viewRenderer struct{ v *view }
 
@@ -252,7 +255,7 @@ func (r *viewRenderer) Layout(size fyne.Size) {
 	r.v.place(size)
 	r.v.rescale()
 }
-func (r *viewRenderer) MinSize() fyne.Size           { return fyne.NewSize(120, 120) }
+func (r *viewRenderer) MinSize() fyne.Size           { return fyne.NewSize(60, 60) }
 func (r *viewRenderer) Objects() []fyne.CanvasObject { return []fyne.CanvasObject{r.v.image} }
 func (r *viewRenderer) Refresh()                     { r.v.rescale() }
 func (r *viewRenderer) Destroy()                     {}

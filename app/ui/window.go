@@ -4,7 +4,6 @@ package ui
 
 import (
 	"fmt"
-	"image"
 	"image/color"
 	"os"
 	"path/filepath"
@@ -13,13 +12,7 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/dialog"
-	"fyne.io/fyne/v2/driver/desktop"
-	"fyne.io/fyne/v2/storage"
 	"fyne.io/fyne/v2/theme"
-	"fyne.io/fyne/v2/widget"
-
-	"latent/app/gallery"
 )
 
 // The pages, in the order of the rail.
@@ -127,17 +120,20 @@ func newWindow(app fyne.App, e Engine, at places, post poster) *Window {
 	}{{"Create", icon("create")}, {"Queue", icon("queue")}, {"Gallery", icon("gallery")}, {"Train", icon("train")}, {"Models", icon("models")}, {"Settings", theme.SettingsIcon()}} {
 		w.rail = append(w.rail, newNavItem(&w.keys, n.name, n.icon, func() { w.show(i) }))
 	}
-	top := stack(tight, w.rail[pageCreate], w.rail[pageQueue], w.rail[pageGallery], w.rail[pageTrain], w.rail[pageModels])
-	rail := container.NewBorder(top, w.rail[pageSettings], nil, nil)
-	w.SetContent(padded(tight, container.NewBorder(nil, nil, container.New(&insets{right: tight}, rail), nil, container.NewStack(append(w.pages, container.NewWithoutLayout(dot))...))))
+	rail := container.New(railLayout{})
+	for _, n := range w.rail {
+		rail.Add(n)
+	}
+	w.SetContent(padded(tight, edges(nil, nil, container.New(&insets{right: tight}, rail), nil, container.NewStack(append(w.pages, container.NewWithoutLayout(dot))...))))
 	w.SetMainMenu(w.menu())
 	w.SetPadded(false)
-	w.Resize(fyne.NewSize(1100, 700))
+	w.Resize(readWindowSize(at))
 	w.Canvas().SetOnTypedKey(func(e *fyne.KeyEvent) { w.keys.took(e) })
 	w.SetOnDropped(func(_ fyne.Position, uris []fyne.URI) { w.dropped(uris) })
 	w.SetCloseIntercept(w.close)
 	w.queueChanged()
 	w.show(pageCreate)
+	w.create.recall()
 	return w
 }
 
@@ -161,18 +157,6 @@ func (w *Window) modelName(id string) string {
 	return filepath.Base(id)
 }
 
-// confirm asks before something is destroyed.
-func (w *Window) confirm(title, text, verb string, do func()) {
-	d := dialog.NewConfirm(title, text, func(yes bool) {
-		if yes {
-			do()
-		}
-	}, w)
-	d.SetConfirmText(verb)
-	d.SetConfirmImportance(widget.DangerImportance)
-	d.Show()
-}
-
 // show brings up a page.
 func (w *Window) show(page int) {
 	w.page = page
@@ -189,192 +173,13 @@ func (w *Window) show(page int) {
 	switch page {
 	case pageCreate:
 		w.readExtras()
-		w.Canvas().Focus(w.create.form.prompt)
-	case pageGallery:
-		w.Canvas().Focus(w.gallery.search)
 	case pageTrain:
 		w.train.findStopped()
 	case pageModels:
 		w.library.read()
 	}
-}
-
-func (w *Window) menu() *fyne.MainMenu {
-	item := func(label string, key fyne.KeyName, do func()) *fyne.MenuItem {
-		m := fyne.NewMenuItem(label, do)
-		if key != "" {
-			// On the menu, shortcuts work while a field has the keyboard.
-			m.Shortcut = &desktop.CustomShortcut{KeyName: key, Modifier: fyne.KeyModifierShortcutDefault}
-		}
-		return m
-	}
-	quit := item("Quit", fyne.KeyQ, w.close)
-	quit.IsQuit = true
-	return fyne.NewMainMenu(
-		fyne.NewMenu("File",
-			item("Save PNG…", fyne.KeyS, w.create.savePNG),
-			item("Restore settings from a PNG…", fyne.KeyO, w.askRestore),
-			fyne.NewMenuItemSeparator(), quit),
-		fyne.NewMenu("Picture",
-			item("Generate", fyne.KeyReturn, func() { w.show(pageCreate); w.create.start() }),
-			item("Cancel (Esc)", "", w.create.abort),
-			item("Skip this picture", fyne.KeyK, w.jobs.skip),
-			item("Pause the queue, or go on", fyne.KeyP, func() { w.jobs.pause(!w.jobs.paused) }),
-			fyne.NewMenuItemSeparator(),
-			item("Another idea", fyne.KeyI, func() { w.show(pageCreate); w.create.form.nextExample() }),
-			item("Use the picture's settings", fyne.KeyR, w.create.reuseSettings)),
-		fyne.NewMenu("View",
-			item("Create", fyne.Key1, func() { w.show(pageCreate) }),
-			item("Queue", fyne.Key2, func() { w.show(pageQueue) }),
-			item("Gallery", fyne.Key3, func() { w.show(pageGallery) }),
-			item("Train", fyne.Key4, func() { w.show(pageTrain) }),
-			item("Models", fyne.Key5, func() { w.show(pageModels) }),
-			item("Settings", fyne.Key6, func() { w.show(pageSettings) })))
-}
-
-// escape stops what the page in view is doing.
-func (w *Window) escape() {
-	if o := w.Canvas().Overlays().Top(); o != nil {
-		w.Canvas().Overlays().Remove(o)
-		return
-	}
-	if w.page == pageGallery {
-		if w.gallery.lightbox.Visible() {
-			w.gallery.closeLightbox()
-		}
-		return
-	}
-	w.create.abort()
-}
-
-// dropped takes what a person let fall on the window: a folder to train on, or a
-// picture, whose settings are used again or which is to be begun from.
-func (w *Window) dropped(uris []fyne.URI) {
-	for _, u := range uris {
-		path := u.Path()
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			if _, err := os.Stat(filepath.Join(path, "model_index.json")); err == nil {
-				w.show(pageModels)
-				w.library.add(path)
-				return
-			}
-			w.train.folder.SetText(path)
-			w.show(pageTrain)
-			return
-		}
-		switch strings.ToLower(filepath.Ext(path)) {
-		case ".png", ".jpg", ".jpeg", ".webp":
-			w.restore(path)
-			return
-		}
-		if isModelName(path) {
-			w.show(pageModels)
-			w.library.add(path)
-			return
-		}
-	}
-	if len(uris) > 0 {
-		w.create.notice.fail("drop a picture here to use its settings or to begin from it, a folder of pictures to train on, or a model")
-		w.show(pageCreate)
-	}
-}
-
-// Open takes files and folders as if they were dropped on the window.
-func (w *Window) Open(paths []string) {
-	var uris []fyne.URI
-	for _, p := range paths {
-		uris = append(uris, storage.NewFileURI(p))
-	}
-	w.dropped(uris)
-}
-
-// restore uses the settings that a picture carries. One that carries none is a
-// picture to begin from.
-func (w *Window) restore(path string) {
-	begin := w.engine.Features().Init
-	type reading struct {
-		gallery.Recipe
-		source    string
-		unmatched []string
-		extras    Extras
-	}
-	folders := w.settings.folders()
-	inBackground(w.post, func() (r reading, err error) {
-		r.Recipe, r.source, r.unmatched, err = gallery.ReadRecipe(path)
-		r.extras = w.engine.Extras(folders)
-		return r, err
-	}, func(r reading, err error) {
-		w.extras = r.extras
-		w.create.form.setVAEs(r.extras.VAEs)
-		w.show(pageCreate)
-		name := filepath.Base(path)
-		switch {
-		case err == nil:
-			w.create.restore(r.Recipe, r.unmatched...)
-			if begin && !w.create.notice.Visible() {
-				w.create.notice.offer("the settings of "+name+" are in the form", "Begin from it", func() { w.create.initial.load(path) })
-			}
-		case begin:
-			w.create.initial.load(path)
-		default:
-			w.create.notice.fail(fmt.Sprintf("%s: %v", name, withoutPath(err, path)))
-		}
-	})
-}
-
-// askPicture lets a person choose a picture file.
-func (w *Window) askPicture(chosen func(path string)) {
-	d := dialog.NewFileOpen(func(f fyne.URIReadCloser, err error) {
-		if err == nil && f != nil {
-			f.Close()
-			chosen(f.URI().Path())
-		}
-	}, w)
-	d.SetFilter(storage.NewExtensionFileFilter([]string{".png", ".jpg", ".jpeg", ".webp"}))
-	w.showDialog(d, w.settings.Output)
-}
-
-func (w *Window) askRestore() { w.askPicture(w.restore) }
-
-// askFolder lets a person choose a folder.
-func (w *Window) askFolder(chosen func(path string)) {
-	d := dialog.NewFolderOpen(func(f fyne.ListableURI, err error) {
-		if err == nil && f != nil {
-			chosen(f.Path())
-		}
-	}, w)
-	w.showDialog(d, "")
-}
-
-// askSave lets a person choose where a picture goes.
-func (w *Window) askSave(name string, chosen func(path string)) {
-	d := dialog.NewFileSave(func(f fyne.URIWriteCloser, err error) {
-		if err == nil && f != nil {
-			path := f.URI().Path()
-			f.Close()
-			chosen(path)
-		}
-	}, w)
-	d.SetFileName(name)
-	w.showDialog(d, "")
-}
-
-func (w *Window) showDialog(d *dialog.FileDialog, folder string) {
-	if folder != "" {
-		if at, err := storage.ListerForURI(storage.NewFileURI(folder)); err == nil {
-			d.SetLocation(at)
-		}
-	}
-	d.Resize(fyne.NewSize(820, 560))
-	d.Show()
-}
-
-// enlarge shows a picture over the window, until it is tapped.
-func (w *Window) enlarge(img image.Image) {
-	v := newView(w.post)
-	d := dialog.NewCustom("", "Close", fixedSize(480, 480, v), w)
-	v.show(img)
-	d.Show()
+	// What was typed on must not go to a page that is hidden.
+	w.Canvas().Focus([]fyne.Focusable{w.create.form.prompt, w.queue.list, w.gallery.search, w.train.folder, w.library.list, w.prefs.first}[page])
 }
 
 // readModels looks again for models, as after a training.
@@ -426,6 +231,7 @@ func (w *Window) leave() {
 	w.gone = true
 	w.create.keepDraft()
 	w.train.album.keep()
+	w.keeper.put(windowSizePath(w.places), formatWindowSize(w.Canvas().Size()))
 	w.jobs.quit()
 	w.keeper.flush()
 	w.Close()

@@ -379,7 +379,7 @@ func TestGallery(t *testing.T) {
 func TestStripIsBounded(t *testing.T) {
 	themedApp(t)
 	picked := 0
-	s := newStrip(func(v int) { picked = v })
+	s := newStrip(&keys{}, func(v int) { picked = v })
 	thumb := image.NewRGBA(image.Rect(0, 0, 2, 2))
 	for i := range 3 * stripLength {
 		s.add(thumb, i)

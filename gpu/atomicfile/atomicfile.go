@@ -101,3 +101,12 @@ func named(err error, hidden, path string) error {
 	}
 	return err
 }
+
+// Reason is err without the path of its file, for a message that names it.
+func Reason(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}

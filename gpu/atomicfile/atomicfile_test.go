@@ -126,3 +126,19 @@ func TestCreateOnce(t *testing.T) {
 	}
 	expect(t, filepath.Dir(path), "a.txt", won[0])
 }
+
+// /dev/full takes nothing, as a full disk does.
+func TestReason(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("needs /dev/full")
+	}
+	defer full.Close()
+	_, cause := full.Write([]byte("x"))
+	if got := Reason(cause).Error(); got != "no space left on device" {
+		t.Errorf("reason %q", got)
+	}
+	if plain := errors.New("plain"); Reason(plain) != plain || Reason(nil) != nil {
+		t.Error("another error is left as it is")
+	}
+}

@@ -11,6 +11,7 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/app"
+	"github.com/go-gl/glfw/v3.3/glfw"
 
 	"latent/app/ui"
 	"latent/assets"
@@ -35,6 +36,24 @@ func Run(e ui.Engine, files []string) error {
 	if len(files) > 0 {
 		w.Open(files)
 	}
-	w.ShowAndRun()
+	w.Show()
+	fit(w)
+	a.Run()
 	return nil
+}
+
+// fit keeps a new window within the screen, which large letters may make too small
+// for it.
+func fit(w fyne.Window) {
+	monitor := glfw.GetPrimaryMonitor()
+	if monitor == nil {
+		return
+	}
+	_, _, width, height := monitor.GetWorkarea()
+	const frame = 40 // pixels of title bar and edges
+	scale, size := w.Canvas().Scale(), w.Canvas().Size()
+	room := fyne.NewSize(float32(width)/scale, float32(height-frame)/scale)
+	if room.Width > 0 && room.Height > 0 && (size.Width > room.Width || size.Height > room.Height) {
+		w.Resize(fyne.NewSize(min(size.Width, room.Width), min(size.Height, room.Height)))
+	}
 }

@@ -1,0 +1,81 @@
+//go:build !headless
+
+package ui
+
+// useSampler offers the schedules that the chosen sampler can follow.
+func (f *form) useSampler() {
+	var list []string
+	if i := f.sampler.SelectedIndex(); i >= 0 {
+		list = f.samplers[i].Schedules
+	}
+	show(f.scheduled, len(list) > 0)
+	if len(list) == 0 {
+		f.schedule.Selected = ""
+		return
+	}
+	kept := f.schedule.Selected
+	f.schedule.SetOptions(list)
+	if indexFold(list, kept) < 0 {
+		f.schedule.Selected = list[0]
+	}
+	f.schedule.Refresh()
+}
+
+// setModels offers other models and keeps the chosen one, if it is among them.
+func (f *form) setModels(models []Model) {
+	id := f.chosen().ID
+	f.models = models
+	f.model.SetOptions(modelNames(models))
+	for _, m := range models {
+		if m.ID == id {
+			f.model.Selected = m.Name // not SetSelected: what was set by hand stays
+			f.model.Refresh()
+			return
+		}
+	}
+	f.model.SetSelectedIndex(0)
+}
+
+// useModel takes over what suits the chosen model.
+func (f *form) useModel() {
+	m := f.chosen()
+	f.size.SetOptions(sizePresets(m))
+	f.size.SetText(sizeText(m.Size, m.Size))
+	f.steps.set(float64(m.Steps))
+	f.guidance.set(m.Guidance)
+	f.offerVAEs()
+}
+
+// modelsVAE stands for no other autoencoder.
+const modelsVAE = "The model's own"
+
+// setVAEs offers other autoencoders and keeps the chosen one, if it is among them.
+func (f *form) setVAEs(list []Extra) {
+	kept := f.vae.Selected
+	f.vaes = list
+	names := []string{modelsVAE}
+	for _, e := range list {
+		names = append(names, e.Name)
+	}
+	f.vae.SetOptions(names)
+	f.vae.Selected = names[max(0, indexFold(names, kept))]
+	f.vae.Refresh()
+	f.offerVAEs()
+}
+
+func (f *form) offerVAEs() { show(f.ownVAE, len(f.vaes) > 0 && !f.chosen().OnlyVAE) }
+
+// vaePath is the autoencoder to use; "" is the model's own.
+func (f *form) vaePath() string {
+	if i := f.vae.SelectedIndex(); i > 0 && f.ownVAE.Visible() {
+		return f.vaes[i-1].Path
+	}
+	return ""
+}
+
+func modelNames(models []Model) (out []string) {
+	for _, m := range models {
+		out = append(out, m.Name)
+	}
+	return out
+}

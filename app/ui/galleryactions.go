@@ -1,0 +1,142 @@
+//go:build !headless
+
+package ui
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"fyne.io/fyne/v2"
+
+	"latent/app/gallery"
+)
+
+func (p *galleryPage) openLightbox() {
+	if p.chosen == nil && p.grid.chosen < 0 {
+		return
+	}
+	p.lightbox.Show()
+	p.browse.Hide() // Tab must not go behind the picture
+	p.win.keys.shown()
+	p.win.Canvas().Focus(p.lightbox)
+}
+
+func (p *galleryPage) closeLightbox() {
+	p.lightbox.Hide()
+	p.browse.Show()
+	p.win.keys.shown()
+	p.win.Canvas().Focus(p.grid)
+}
+
+// typedKey does what a key means to the chosen picture.
+func (p *galleryPage) typedKey(k fyne.KeyName) {
+	switch k {
+	case fyne.KeyDelete, fyne.KeyBackspace:
+		p.trash()
+	case fyne.KeyF:
+		p.toggleFavourite()
+	}
+}
+
+// more is what else can be done with the chosen picture.
+func (p *galleryPage) more() []*fyne.MenuItem {
+	o := p.chosen
+	text := func(what, s string) func() {
+		return func() { fyne.CurrentApp().Clipboard().SetContent(s); p.notice.tell(what + " copied") }
+	}
+	items := []*fyne.MenuItem{
+		fyne.NewMenuItem("Copy prompt", text("prompt", o.recipe.Prompt)),
+		fyne.NewMenuItem("Copy recipe", text("recipe", o.recipe.String())),
+	}
+	if copy, _ := pictureClipboard(); copy != nil {
+		items = append(items, fyne.NewMenuItem("Copy picture", p.copyPicture))
+	}
+	return append(items, fyne.NewMenuItem("Open the folder", p.openFolder))
+}
+
+func (p *galleryPage) copyPicture() {
+	path := p.chosen.Path
+	inBackground(p.win.post, func() (struct{}, error) {
+		data, err := os.ReadFile(path)
+		if err == nil {
+			err = copyPNG(data)
+		}
+		return struct{}{}, err
+	}, func(_ struct{}, err error) {
+		if err != nil {
+			p.notice.fail(fmt.Sprintf("the picture could not be copied: %v", plainReason(err)))
+			return
+		}
+		p.notice.tell("picture copied")
+	})
+}
+
+// trash deletes the chosen picture, which can be undone.
+func (p *galleryPage) trash() {
+	o := p.chosen
+	if o == nil {
+		return
+	}
+	name, at := filepath.Base(o.Path), p.grid.chosen
+	inBackground(p.win.post, func() (trashed, error) { return toTrash(p.win.places.trash, o.Path) }, func(t trashed, err error) {
+		if err != nil {
+			p.notice.fail(fmt.Sprintf("%s could not be moved to the trash: %v", name, err))
+			return
+		}
+		gone := func(g gallery.Picture) bool { return g.Path == o.Path }
+		p.all = slices.DeleteFunc(slices.Clone(p.all), gone)
+		if p.chosen == o {
+			p.chosen = nil
+			p.details.Hide()
+		}
+		p.arrange()
+		if at >= 0 && len(p.list) > 0 {
+			p.grid.walk(min(at, len(p.list)-1))
+		} else {
+			p.closeLightbox()
+		}
+		p.notice.offer(name+" is in the trash", "Undo", func() {
+			inBackground(p.win.post, func() (struct{}, error) { return struct{}{}, t.restore() }, func(_ struct{}, err error) {
+				if err != nil {
+					p.notice.fail(fmt.Sprintf("%s could not be brought back: %v", name, err))
+				}
+				p.changed()
+			})
+		})
+	})
+}
+
+func (p *galleryPage) reuse() {
+	p.win.create.restore(p.chosen.recipe)
+	p.win.show(pageCreate)
+}
+
+// saveAs copies the file, byte for byte: nothing that it holds is lost.
+func (p *galleryPage) saveAs() {
+	o := p.chosen
+	p.win.askSave(filepath.Base(o.Path), func(path string) {
+		inBackground(p.win.post, func() (struct{}, error) {
+			data, err := os.ReadFile(o.Path)
+			if err == nil {
+				err = keep(path, data)
+			}
+			return struct{}{}, err
+		}, func(_ struct{}, err error) {
+			if err != nil {
+				p.notice.fail(fmt.Sprintf("the picture could not be saved: %v", plainReason(err)))
+				return
+			}
+			p.notice.tell("saved as " + path)
+		})
+	})
+}
+
+func (p *galleryPage) openFolder() {
+	u := &url.URL{Scheme: "file", Path: filepath.ToSlash(p.win.settings.Output)}
+	if err := fyne.CurrentApp().OpenURL(u); err != nil {
+		p.notice.fail(fmt.Sprintf("the folder %s could not be opened: %v", p.win.settings.Output, err))
+	}
+}

@@ -1,0 +1,169 @@
+//go:build !headless
+
+package ui
+
+import (
+	"fmt"
+	"image"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/theme"
+
+	"latent/app/gallery"
+	"latent/app/pictures"
+)
+
+// opened is a picture file that was read.
+type opened struct {
+	gallery.Picture
+	image  *image.NRGBA
+	recipe gallery.Recipe
+}
+
+// detailsWidth is the width of the chosen picture's panel.
+const detailsWidth = 290
+
+// detailsLayout puts a picture above its facts and what can be done with it. The
+// picture gives way where the window is low.
+type detailsLayout struct{}
+
+const detailsPicture, detailsFacts = 240, 150
+
+func (detailsLayout) MinSize(o []fyne.CanvasObject) fyne.Size {
+	return fyne.NewSize(o[2].MinSize().Width, 60+80+o[2].MinSize().Height)
+}
+
+func (detailsLayout) Layout(o []fyne.CanvasObject, size fyne.Size) {
+	actions := o[2].MinSize().Height
+	picture := min(detailsPicture, max(60, size.Height-actions-detailsFacts))
+	y := float32(0)
+	for i, h := range []float32{picture, size.Height - actions - picture, actions} {
+		o[i].Move(fyne.NewPos(0, y))
+		o[i].Resize(fyne.NewSize(size.Width, h))
+		y += h
+	}
+}
+
+// open reads the chosen file and shows it with its recipe. Of those chosen while
+// one is read, only the last is read next.
+func (p *galleryPage) open(i int) {
+	if i >= len(p.list) {
+		return
+	}
+	p.wanted = p.list[i]
+	if !p.opening {
+		p.read()
+	}
+}
+
+func (p *galleryPage) read() {
+	p.opening = true
+	pic := p.wanted
+	inBackground(p.win.post, func() (*opened, error) {
+		img, err := pictures.Load(pic.Path)
+		if err != nil {
+			return nil, err
+		}
+		r, err := gallery.Read(pic.Path)
+		return &opened{pic, img, r}, err
+	}, func(o *opened, err error) {
+		p.opening = false
+		if p.wanted != pic {
+			p.read()
+			return
+		}
+		if o == nil {
+			p.notice.fail(fmt.Sprintf("%s cannot be shown: %v", filepath.Base(pic.Path), withoutPath(err, pic.Path)))
+			return
+		}
+		if !p.notice.action.Visible() { // Undo stays
+			p.notice.clear()
+		}
+		p.choose(o)
+	})
+}
+
+// choose shows a picture that was read.
+func (p *galleryPage) choose(o *opened) {
+	p.chosen = o
+	p.view.show(o.image)
+	p.lightbox.show(o)
+	p.prompt.SetText(o.recipe.Prompt)
+	p.negative.Hide()
+	if n := o.recipe.Negative; n != "" {
+		p.negative.SetText("Not: " + n)
+		p.negative.Show()
+	}
+	p.facts.Objects = nil
+	for _, f := range facts(o) {
+		if f.Key == "Model" {
+			f.Value = p.win.modelName(f.Value)
+		}
+		p.facts.Add(beside(fixedSize(factName, 0, caption(f.Key)), newText(f.Value, theme.ColorNameForeground, theme.SizeNameCaptionText).short(), nil))
+	}
+	p.facts.Refresh()
+	p.showStar()
+	if !p.details.Visible() {
+		p.details.Show()
+		p.content.Refresh()
+	}
+	for path, t := range p.tiles {
+		t.choose(path == o.Path)
+	}
+}
+
+func (p *galleryPage) showStar() {
+	res := icon("star-line")
+	if p.chosen != nil && p.isFavourite(p.chosen.Path) {
+		res = theme.NewPrimaryThemedResource(icon("star"))
+	}
+	p.star.SetIcon(res)
+	p.lightbox.star.SetIcon(res)
+}
+
+// toggleFavourite marks the chosen picture, or takes its mark away.
+func (p *galleryPage) toggleFavourite() {
+	if p.chosen == nil {
+		return
+	}
+	name := filepath.Base(p.chosen.Path)
+	if p.favourites[name] {
+		delete(p.favourites, name)
+	} else {
+		p.favourites[name] = true
+	}
+	p.win.keeper.put(filepath.Join(filepath.Dir(p.chosen.Path), favouritesFile), formatFavourites(p.favourites))
+	p.showStar()
+	if t := p.tiles[p.chosen.Path]; t != nil {
+		t.mark(p.favourites[name], t.broken)
+	}
+}
+
+// factName is the width of the names of facts.
+const factName = 66
+
+// facts is the recipe but for the prompts.
+func facts(o *opened) []gallery.Pair {
+	var out []gallery.Pair
+	add := func(name, value string) {
+		if value != "" && value != "0" {
+			out = append(out, gallery.Pair{Key: name, Value: value})
+		}
+	}
+	r, b := o.recipe, o.image.Bounds()
+	add("Seed", fmt.Sprint(uint64(r.Seed)))
+	add("Steps", fmt.Sprint(r.Steps))
+	add("Guidance", fmt.Sprintf("%g", r.CFGScale))
+	add("Sampler", strings.TrimSpace(r.Sampler+" "+r.ScheduleType))
+	add("Size", sizeText(b.Dx(), b.Dy()))
+	add("Model", r.Model)
+	add("Made", when(o.Time, time.Now()))
+	add("File", filepath.Base(o.Path))
+	for _, e := range r.Extra {
+		add(e.Key, e.Value)
+	}
+	return out
+}
