@@ -84,6 +84,8 @@ func (f Folders) of(path string) string {
 		return f.Embeddings
 	case library.KindVAE:
 		return f.VAEs
+	case library.KindControlNet:
+		return f.Controls
 	}
 	return f.Models
 }

@@ -61,11 +61,13 @@ func beyondOf(r gallery.Recipe) (b beyond, unmatched []string) {
 	mine := strings.HasPrefix(r.Version, gallery.Latent)
 	for _, e := range r.Extra {
 		share, err := strconv.ParseFloat(e.Value, 64)
+		_, control := e.Control()
 		switch {
 		case e.Key == keyRescale && err == nil && share >= 0 && share <= 1:
 			b.Rescale = share
 		case e.Key == keyPrediction && slices.Contains(predictions, e.Value):
 			b.Prediction = e.Value
+		case control: // which has a pane of its own
 		case mine, e.Key == keyRescale, e.Key == keyPrediction: // others' keys may be of no account
 			unmatched = append(unmatched, e.Key)
 		}

@@ -35,6 +35,7 @@ type createPage struct {
 	compared  *result
 	stage     *fyne.Container
 	initial   *initial
+	control   *controlPane
 
 	draft *time.Timer // until the form is kept
 
@@ -76,6 +77,9 @@ func newCreatePage(w *Window) *createPage {
 	p.form.loras.folder = func() string { return w.settings.LoRAs }
 	p.initial = newInitial(p)
 	p.form.content.Add(p.initial.content)
+	p.control = newControlPane(p)
+	p.form.content.Add(p.control.content)
+	p.form.chose = p.control.offer
 	act := fixedSize(0, 42, beside(nil, p.generate, fixedSize(78, 0, p.form.count)))
 	controls := edges(nil, stack(tight, p.notice, p.styleBox, p.promised, act), nil, nil, scrolledIn(k, p.form.content, p.form.fitHeight))
 	foot := fixedSize(0, footHeight, beside(nil, middle(stack(tight, p.status, p.bar)),

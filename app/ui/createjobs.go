@@ -30,7 +30,7 @@ func (p *createPage) start() {
 		}
 		r.SecondPass = SecondPass{} // the second pass is for pictures that begin at noise
 	}
-	p.win.jobs.add(r, count, in.data, in.mask)
+	p.enqueue(r, count, in.data, in.mask)
 }
 
 // request reads the form and the settings, or tells what to change.
@@ -54,7 +54,7 @@ func (p *createPage) vary() {
 		return
 	}
 	q.Seed, q.VariationSeed, q.VariationStrength = r.Seed, newSeed(), 0.2
-	p.win.jobs.add(q, 1, nil, nil)
+	p.enqueue(q, 1, nil, nil)
 }
 
 // enlarge makes the picture that is shown once more, with a second pass at twice
@@ -66,7 +66,7 @@ func (p *createPage) enlarge() {
 		return
 	}
 	q.SecondPass = SecondPass{Hires: 2}
-	p.win.jobs.add(q, 1, nil, nil)
+	p.enqueue(q, 1, nil, nil)
 }
 
 // formChanged tells what the form's request will take, and keeps the form once a
@@ -76,6 +76,9 @@ func (p *createPage) formChanged() {
 	p.promised.SetText("")
 	if err == nil {
 		r.Compute = p.win.settings.compute()
+		if controls, _, err := p.control.request(); err == nil {
+			r.Controls = controls
+		}
 		each, memory := p.win.measures.forecast(r)
 		s := about(each, memory)
 		if count > 1 && each > 0 {
@@ -151,8 +154,9 @@ func (p *createPage) restore(r gallery.Recipe, beyond ...string) {
 	p.notice.clear()
 	loras, missing := p.win.extras.takeLoRAs(&r)
 	missing = append(p.form.restore(r), missing...)
+	missing = append(missing, p.control.restore(r)...)
 	for _, b := range beyond {
-		if b != keyRescale && b != keyPrediction && !slices.Contains(missing, b) { // of which the form knows better
+		if b != keyRescale && b != keyPrediction && !isControl(r, b) && !slices.Contains(missing, b) { // of which the form knows better
 			missing = append(missing, b)
 		}
 	}

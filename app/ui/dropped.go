@@ -73,6 +73,7 @@ func (w *Window) restore(path string) {
 	}, func(r reading, err error) {
 		w.extras = r.extras
 		w.create.form.setVAEs(r.extras.VAEs)
+		w.create.control.offer()
 		w.show(pageCreate)
 		name := filepath.Base(path)
 		switch {

@@ -48,6 +48,7 @@ type Features struct {
 	Hires     bool // Request.SecondPass
 	Variation bool // Request.VariationSeed and VariationStrength
 	State     bool // Request.State
+	Control   bool // Request.Controls
 }
 
 // TokenCounter is an Engine that knows how long prompts are to a model. It may
@@ -57,17 +58,18 @@ type TokenCounter interface {
 }
 
 // Folders are where files lie that go with models.
-type Folders struct{ Models, LoRAs, Embeddings, VAEs string }
+type Folders struct{ Models, LoRAs, Embeddings, VAEs, Controls string }
 
 // Extras are the files in Folders that are chosen by name.
-type Extras struct{ LoRAs, VAEs []Extra }
+type Extras struct{ LoRAs, VAEs, Controls []Extra }
 
 // Extra is such a file.
 type Extra struct {
-	Path string
-	Name string // without folder and ending
-	What string // in words
-	Hash string // of a LoRA, as it says itself; "": unknown
+	Path   string
+	Name   string // without folder and ending
+	What   string // in words
+	Hash   string // of a LoRA, as it says itself; "": unknown
+	Family string // of a ControlNet: the models' that it is for; "": unknown
 }
 
 // Sampler is a way to go from noise to a picture.
@@ -94,6 +96,7 @@ type Model struct {
 	Steps    int     // a good number of steps
 	Guidance float64 // a good guidance scale
 	OnlyVAE  bool    // it works with no other autoencoder than its own
+	Family   string  // what ControlNets must be made for; "": unknown
 }
 
 // ModelFile is a file or folder that the Models page shows.
@@ -140,6 +143,7 @@ type Request struct {
 	Mask     string  `toml:"mask,omitempty"`
 	Strength float64 `toml:"strength,omitempty"`
 	SecondPass
+	Controls []Control `toml:"control,omitempty"`
 	// A share of another seed's noise: pictures alike.
 	VariationSeed     int64   `toml:"variation_seed,omitempty"`
 	VariationStrength float64 `toml:"variation_strength,omitempty"`
@@ -159,6 +163,18 @@ type SecondPass struct {
 	HiresUpscaler string  `toml:"hires_upscaler,omitempty"` // "" is Lanczos' filter
 	HiresSteps    int     `toml:"hires_steps,omitempty"`    // of the whole trajectory; 0: as many as the first pass
 	HiresStrength float64 `toml:"hires_strength,omitempty"` // how much is painted anew; 0 is the pipeline's own
+}
+
+// Control is a picture file that a ControlNet looks at.
+type Control struct {
+	Net          string  `toml:"net"`                    // path
+	Picture      string  `toml:"picture"`                // "" is Init
+	Preprocessor string  `toml:"preprocessor,omitempty"` // what the net is shown of it; "" is the picture
+	A            float64 `toml:"a,omitempty"`            // settings of the preprocessor; 0 is the usual
+	B            float64 `toml:"b,omitempty"`
+	Weight       float64 `toml:"weight"`
+	Start        float64 `toml:"start"` // the share of the steps where it begins and ends
+	End          float64 `toml:"end"`
 }
 
 // LoRA is a file in Request.LoRAFolder and how strongly it counts; 1 is as it was

@@ -59,7 +59,7 @@ func (e *fakeEngine) Devices() []string { return []string{"auto", "host", "refer
 func (e *fakeEngine) Samplers() []Sampler {
 	return []Sampler{{"DDIM", []string{"Automatic", "Uniform"}}, {"DDPM", nil}, {"Euler", []string{"Automatic", "Karras"}}}
 }
-func (e *fakeEngine) Features() Features { return Features{true, true, true, true, true} }
+func (e *fakeEngine) Features() Features { return Features{true, true, true, true, true, true} }
 func (e *fakeEngine) Tokens(r Request) (prompt, negative textencoder.Usage, err error) {
 	measure := func(s string) (u textencoder.Usage) {
 		for rest := s; ; { // ten words a chunk

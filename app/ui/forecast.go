@@ -40,7 +40,11 @@ func kindOf(r Request) string {
 	if r.Guidance <= 1 {
 		guided = "plain"
 	}
-	return fmt.Sprintf("%s|%s|%s|%s|%s", r.Model, r.Device, r.Precision, r.Sampler, guided)
+	kind := fmt.Sprintf("%s|%s|%s|%s|%s", r.Model, r.Device, r.Precision, r.Sampler, guided)
+	for _, c := range r.Controls {
+		kind += "|" + c.Net
+	}
+	return kind
 }
 
 func (m *measures) add(r Request, w Work) {

@@ -18,7 +18,7 @@ import (
 // form is what a person says about the picture to make.
 type form struct {
 	content  *fyne.Container
-	low      bool // its lines are close together
+	space    float32 // between its lines
 	models   []Model
 	examples []string
 	example  int // the next one to offer
@@ -45,6 +45,7 @@ type form struct {
 	setting          bool // by the program: typing locks the seed, setting does not
 
 	changed func() // anything; may be nil
+	chose   func() // another model; may be nil
 }
 
 func newForm(k *keys, e Engine, models []Model, styles *link) *form {
@@ -105,22 +106,27 @@ func newForm(k *keys, e Engine, models []Model, styles *link) *form {
 
 // fitHeight brings the form's lines closer together where the window is low.
 func (f *form) fitHeight(height float32) {
-	low := height < lowForm
-	if f.low == low {
+	space, prompt, negative := gap, 3, 2
+	switch {
+	case height < lowForm:
+		space, prompt, negative = tight, 2, 1
+	case height < wholeForm:
+		space = (gap + tight) / 2
+	}
+	if f.space == space {
 		return
 	}
-	f.low = low
-	space, prompt, negative := gap, 3, 2
-	if low {
-		space, prompt, negative = tight, 2, 1
-	}
+	f.space = space
 	f.content.Layout = layout.NewCustomPaddedVBoxLayout(space)
 	f.prompt.SetMinRowsVisible(prompt)
 	f.negative.SetMinRowsVisible(negative)
+	f.content.Refresh()
 }
 
-// lowForm is the height that the form needs for all of it.
-const lowForm = 528
+// wholeForm is the height that the form needs for all of it with its usual spaces,
+// lowForm what it needs for all but its last line: a notice below it must not move
+// the others much.
+const wholeForm, lowForm = 584, 528
 
 func (f *form) tell() {
 	if f.changed != nil {

@@ -44,6 +44,9 @@ func (f *form) useModel() {
 	f.steps.set(float64(m.Steps))
 	f.guidance.set(m.Guidance)
 	f.offerVAEs()
+	if f.chose != nil {
+		f.chose()
+	}
 }
 
 // modelsVAE stands for no other autoencoder.

@@ -98,14 +98,19 @@ func (q *jobs) anew(j *Job) {
 func (q *jobs) save(j *Job) { q.keeper.put(filepath.Join(q.dir, j.name), j.encode()) }
 
 // add puts a request at the queue's end. init and mask are the PNG files that it
-// begins from; nil: none.
-func (q *jobs) add(r Request, count int, init, mask []byte) *Job {
+// begins from, nil for none, and controls those of its controls.
+func (q *jobs) add(r Request, count int, init, mask []byte, controls ...[]byte) *Job {
 	j := &Job{Request: r, Count: count, name: newJobName()}
-	for _, f := range []struct {
+	type file struct {
 		data []byte
 		kind string
 		path *string
-	}{{init, "init", &j.Request.Init}, {mask, "mask", &j.Request.Mask}} {
+	}
+	files := []file{{init, "init", &j.Request.Init}, {mask, "mask", &j.Request.Mask}}
+	for i, data := range controls {
+		files = append(files, file{data, fmt.Sprint("control", i), &j.Request.Controls[i].Picture})
+	}
+	for _, f := range files {
 		if f.data != nil {
 			*f.path = filepath.Join(q.dir, strings.TrimSuffix(j.name, jobSuffix)+"."+f.kind+".png")
 			q.keeper.put(*f.path, f.data)
@@ -135,7 +140,11 @@ func (q *jobs) remove(j *Job) {
 func (q *jobs) drop(j *Job) {
 	q.list = slices.DeleteFunc(q.list, func(o *Job) bool { return o == j })
 	q.keeper.put(filepath.Join(q.dir, j.name), nil)
-	for _, file := range []string{q.stateFile(j), j.Request.Init, j.Request.Mask} {
+	files := []string{q.stateFile(j), j.Request.Init, j.Request.Mask}
+	for _, c := range j.Request.Controls {
+		files = append(files, c.Picture)
+	}
+	for _, file := range files {
 		if file != "" && filepath.Dir(file) == q.dir { // its own copies
 			q.keeper.put(file, nil)
 		}

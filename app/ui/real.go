@@ -147,6 +147,17 @@ func painting(r Request) (pipeline.Request, error) {
 		*f.to = img
 		req.Strength = r.Strength
 	}
+	for _, c := range r.Controls {
+		to := pipeline.Control{Model: c.Net, Preprocessor: c.Preprocessor, A: c.A, B: c.B, Weight: c.Weight, Start: c.Start, End: c.End}
+		if c.Picture != "" {
+			img, err := pictures.Load(c.Picture)
+			if err != nil {
+				return req, fmt.Errorf("the picture of the control cannot be read: %w", withoutPath(err, c.Picture))
+			}
+			to.Picture = img
+		}
+		req.Controls = append(req.Controls, to)
+	}
 	if r.State != "" {
 		// A state that cannot be read is that of a picture to begin anew.
 		if s, err := pipeline.ReadState(r.State); err == nil {
@@ -158,7 +169,7 @@ func painting(r Request) (pipeline.Request, error) {
 
 // Features are those of the pipeline.
 func (l *Latent) Features() Features {
-	return Features{Init: true, Mask: true, Hires: true, Variation: true, State: true}
+	return Features{Init: true, Mask: true, Hires: true, Variation: true, State: true, Control: true}
 }
 
 var _ interface {

@@ -18,7 +18,7 @@ import (
 
 // Models lists the built-in model and the model folders in folder.
 func (l *Latent) Models(folder string) []Model {
-	builtin := Model{ID: pipeline.Builtin, Name: "Postcard (built in)", Size: 128, Unit: 8, OnlyVAE: true}
+	builtin := Model{ID: pipeline.Builtin, Name: "Postcard (built in)", Size: 128, Unit: 8, OnlyVAE: true, Family: string(library.Other)}
 	if m, err := describe(assets.Model()); err == nil {
 		builtin.Size, builtin.Unit = m.Size, m.Unit
 	}
@@ -34,7 +34,7 @@ func (l *Latent) Models(folder string) []Model {
 			m, err = ofFamily(i.Family), nil
 		}
 		if err == nil {
-			m.ID, m.Name = i.Path, i.Name
+			m.ID, m.Name, m.Family = i.Path, i.Name, string(i.Family)
 			out = append(out, m)
 		}
 	}
@@ -56,7 +56,7 @@ func ofFamily(f library.Family) Model {
 // Library lists the built-in model and what is in the folders, used or not.
 func (l *Latent) Library(folders Folders) []ModelFile {
 	out := []ModelFile{{ID: pipeline.Builtin, Name: "Postcard (built in)", What: "a model in the program itself, always there"}}
-	for _, i := range library.List(folders.Models, folders.LoRAs, folders.Embeddings, folders.VAEs) {
+	for _, i := range library.List(folders.Models, folders.LoRAs, folders.Embeddings, folders.VAEs, folders.Controls) {
 		f := ModelFile{Path: i.Path, Name: i.Name, What: i.What, Size: i.Size}
 		if i.Kind == library.KindModel {
 			f.ID = i.Path
@@ -140,6 +140,11 @@ func (l *Latent) Extras(f Folders) (out Extras) {
 	for _, i := range library.List(f.VAEs) {
 		if i.Kind == library.KindVAE && i.Err == nil {
 			out.VAEs = append(out.VAEs, Extra{Path: i.Path, Name: i.Name, What: i.What})
+		}
+	}
+	for _, i := range library.List(f.Controls) {
+		if i.Kind == library.KindControlNet && i.Err == nil {
+			out.Controls = append(out.Controls, Extra{Path: i.Path, Name: i.Name, What: i.What, Family: string(i.Family)})
 		}
 	}
 	return out

@@ -23,6 +23,7 @@ type Settings struct {
 	LoRAs      string `toml:"loras"`
 	Embeddings string `toml:"embeddings"` // folder of learned words
 	VAEs       string `toml:"vae"`        // folder of autoencoders
+	Controls   string `toml:"controlnet"` // folder of ControlNets
 	Previews   string `toml:"previews"`   // often, some, none
 	Theme      string `toml:"theme"`      // dark, light, system
 }
@@ -35,7 +36,9 @@ var (
 )
 
 func (s Settings) compute() Compute { return Compute{s.Device, s.Precision} }
-func (s Settings) folders() Folders { return Folders{s.Models, s.LoRAs, s.Embeddings, s.VAEs} }
+func (s Settings) folders() Folders {
+	return Folders{s.Models, s.LoRAs, s.Embeddings, s.VAEs, s.Controls}
+}
 
 // previewEvery is how many steps lie between two previews; 0: there are none.
 func previewEvery(wish string, steps int) int {
@@ -57,6 +60,7 @@ func defaultSettings() Settings {
 		Device: "auto", Precision: "auto", Previews: "some", Theme: "dark",
 		Output: xdg("", "Pictures", "Latent"),
 		Models: data("models"), LoRAs: data("loras"), Embeddings: data("embeddings"), VAEs: data("vae"),
+		Controls: data("controlnet"),
 	}
 }
 
@@ -110,7 +114,7 @@ func loadSettings(path string) (Settings, string) {
 			*f.value = f.def
 		}
 	}
-	for _, f := range []struct{ value, def *string }{{&s.Output, &d.Output}, {&s.Models, &d.Models}, {&s.LoRAs, &d.LoRAs}, {&s.Embeddings, &d.Embeddings}, {&s.VAEs, &d.VAEs}, {&s.Device, &d.Device}} {
+	for _, f := range []struct{ value, def *string }{{&s.Output, &d.Output}, {&s.Models, &d.Models}, {&s.LoRAs, &d.LoRAs}, {&s.Embeddings, &d.Embeddings}, {&s.VAEs, &d.VAEs}, {&s.Controls, &d.Controls}, {&s.Device, &d.Device}} {
 		if *f.value == "" {
 			*f.value = *f.def
 		}
@@ -164,7 +168,7 @@ func encodeSettings(path string, s Settings) ([]byte, error) {
 	}
 	for k, v := range map[string]string{
 		"device": s.Device, "precision": s.Precision, "output": s.Output, "models": s.Models, "loras": s.LoRAs,
-		"embeddings": s.Embeddings, "vae": s.VAEs, "previews": s.Previews, "theme": s.Theme,
+		"embeddings": s.Embeddings, "vae": s.VAEs, "controlnet": s.Controls, "previews": s.Previews, "theme": s.Theme,
 	} {
 		all[k] = v
 	}

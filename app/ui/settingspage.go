@@ -70,6 +70,7 @@ func newSettingsPage(w *Window) *settingsPage {
 		field("LoRAs folder", "Where trained LoRAs go", folder(&s.LoRAs, w.readExtras)),
 		field("Embeddings folder", "Learned words, called by their files", folder(&s.Embeddings, w.create.formChanged)),
 		field("Autoencoders folder", "VAEs in place of a model's own", folder(&s.VAEs, w.readExtras)),
+		field("ControlNets folder", "What looks at pictures to go by", folder(&s.Controls, w.readExtras)),
 		caption("Kept in "+w.places.settings),
 	))))
 	return p

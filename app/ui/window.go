@@ -129,7 +129,11 @@ func newWindow(app fyne.App, e Engine, at places, post poster) *Window {
 	w.SetPadded(false)
 	w.Resize(readWindowSize(at))
 	w.Canvas().SetOnTypedKey(func(e *fyne.KeyEvent) { w.keys.took(e) })
-	w.SetOnDropped(func(_ fyne.Position, uris []fyne.URI) { w.dropped(uris) })
+	w.SetOnDropped(func(at fyne.Position, uris []fyne.URI) {
+		if !w.create.control.dropped(at, uris) {
+			w.dropped(uris)
+		}
+	})
 	w.SetCloseIntercept(w.close)
 	w.queueChanged()
 	w.show(pageCreate)
@@ -204,6 +208,7 @@ func (w *Window) readExtras() {
 	inBackground(w.post, func() (Extras, error) { return w.engine.Extras(folders), nil }, func(x Extras, _ error) {
 		w.extras = x
 		w.create.form.setVAEs(x.VAEs)
+		w.create.control.offer()
 	})
 }
 

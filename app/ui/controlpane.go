@@ -1,0 +1,291 @@
+//go:build !headless
+
+package ui
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/theme"
+
+	"latent/app/gallery"
+	"latent/app/pictures"
+	"latent/app/pictures/hint"
+)
+
+// controlPane is a picture that a ControlNet looks at while one is painted.
+type controlPane struct {
+	content  fyne.CanvasObject
+	page     *createPage
+	invite   fyne.CanvasObject
+	settings fyne.CanvasObject
+	tile     *tile // what the net is shown
+	why      *text // why there is nothing to choose
+	choose   *button
+	paste    *button // nil: no clipboard
+
+	net, way         *choice
+	weight, from, to *number
+
+	nets  []Extra // that are offered
+	image image.Image
+	data  []byte  // image as a PNG file
+	a, b  float64 // settings of the preprocessor, as a recipe had them; 0: the usual
+}
+
+// hintSide is the size of the shown hint.
+const hintSide = 96
+
+func newControlPane(p *createPage) *controlPane {
+	k := &p.win.keys
+	c := &controlPane{
+		page: p, tile: newTile(hintSide), why: caption("").short(),
+		weight: newNumber(k, "Strength", 0, 2, 0.05, 10), from: newNumber(k, "From %", 0, 95, 5, 99), to: newNumber(k, "To %", 5, 100, 5, 100),
+	}
+	var ways []string
+	for _, w := range hint.All() {
+		ways = append(ways, wayName(w))
+	}
+	c.way = newChoice(k, ways, func(string) { c.a, c.b = 0, 0; c.showHint(); c.page.form.tell() })
+	c.net = newChoice(k, nil, func(string) { c.page.form.tell() })
+	c.weight.set(1)
+	c.from.set(0)
+	c.to.set(100)
+	c.weight.changed, c.from.changed, c.to.changed = p.form.tell, p.form.tell, p.form.tell
+	c.choose = newButton(k, "Choose…", theme.FolderOpenIcon(), func() { p.win.askPicture(c.load) })
+	buttons := []fyne.CanvasObject{c.choose}
+	if _, paste := pictureClipboard(); paste != nil {
+		c.paste = newButton(k, "Paste", theme.ContentPasteIcon(), c.pasted)
+		buttons = append(buttons, c.paste)
+	}
+	c.invite = beside(fixedSize(numberLabel, 0, middle(caption("Control"))), beside(row(tight, buttons...), middle(c.why), nil), nil)
+	remove := newButton(k, "Remove", theme.CancelIcon(), c.remove)
+	c.settings = stack(tight, beside(caption("Guided by this picture"), container.NewStack(), remove),
+		beside(c.tile, stack(tight, labelled("ControlNet", c.net), labelled("It is shown", c.way)), nil),
+		c.weight.content, c.from.content, c.to.content)
+	c.settings.Hide()
+	c.content = container.NewStack(c.invite, c.settings)
+	c.offer()
+	show(c.content, p.win.engine.Features().Control)
+	return c
+}
+
+// wayName is what a person reads of a preprocessor.
+func wayName(p hint.Preprocessor) string { return strings.ToUpper(p.What[:1]) + p.What[1:] }
+
+// offer lists the nets that fit the chosen model, and says why where none does.
+func (c *controlPane) offer() {
+	m, kept := c.page.form.chosen(), c.net.Selected
+	c.nets = nil
+	var names []string
+	for _, e := range c.page.win.extras.Controls {
+		if e.Family == "" || m.Family == "" || e.Family == m.Family {
+			c.nets = append(c.nets, e)
+			names = append(names, e.Name)
+		}
+	}
+	c.net.SetOptions(names)
+	c.net.Selected = ""
+	if len(names) > 0 {
+		c.net.Selected = names[max(0, indexFold(names, kept))]
+	}
+	c.net.Refresh()
+	c.why.SetText("none in its folder") // which the Settings page names
+	if len(c.page.win.extras.Controls) > 0 {
+		c.why.SetText("none for this model")
+	}
+	show(c.why, len(names) == 0)
+	for _, b := range []*button{c.choose, c.paste} {
+		switch {
+		case b == nil:
+		case len(names) > 0:
+			b.Enable()
+		default:
+			b.Disable()
+		}
+	}
+}
+
+func (c *controlPane) load(path string) {
+	c.read(func() (image.Image, error) {
+		img, err := pictures.Load(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Base(path), withoutPath(err, path))
+		}
+		return img, nil
+	})
+}
+
+func (c *controlPane) pasted() {
+	c.read(func() (image.Image, error) {
+		data, err := pastePNG()
+		if err != nil {
+			return nil, err
+		}
+		return pictures.Decode(data)
+	})
+}
+
+// dropped takes a picture file that was let fall on the pane.
+func (c *controlPane) dropped(at fyne.Position, uris []fyne.URI) bool {
+	if c.page.win.page != pageCreate || !c.content.Visible() || len(c.nets) == 0 || len(uris) == 0 {
+		return false
+	}
+	at = at.Subtract(fyne.CurrentApp().Driver().AbsolutePositionForObject(c.content))
+	if s := c.content.Size(); at.X < 0 || at.Y < 0 || at.X > s.Width || at.Y > s.Height || !isPictureName(uris[0].Path()) {
+		return false
+	}
+	c.load(uris[0].Path())
+	return true
+}
+
+// read takes the picture that from gives.
+func (c *controlPane) read(from func() (image.Image, error)) {
+	type loaded struct {
+		img  image.Image
+		data []byte
+	}
+	inBackground(c.page.win.post, func() (l loaded, err error) {
+		if l.img, err = from(); err != nil {
+			return l, err
+		}
+		var b bytes.Buffer
+		err = (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, l.img)
+		l.data = b.Bytes()
+		return l, err
+	}, func(l loaded, err error) {
+		if err != nil {
+			c.page.notice.fail(err.Error())
+			return
+		}
+		c.image, c.data = l.img, l.data
+		c.invite.Hide()
+		c.settings.Show()
+		c.page.win.keys.shown()
+		c.showHint()
+		c.page.form.tell()
+	})
+}
+
+func (c *controlPane) remove() {
+	c.image, c.data = nil, nil
+	c.tile.show(nil)
+	c.settings.Hide()
+	c.invite.Show()
+	c.page.win.keys.shown()
+	c.page.form.tell()
+}
+
+// showHint shows what the net will be shown, made small.
+func (c *controlPane) showHint() {
+	img, way := c.image, c.way.SelectedIndex()
+	if img == nil || way < 0 {
+		return
+	}
+	a, b := c.a, c.b
+	inBackground(c.page.win.post, func() (image.Image, error) {
+		// Edges are those of a picture of about the size that is painted.
+		return pictures.Fit(hint.All()[way].Apply(pictures.Fit(img, hintPixels, hintPixels), a, b), thumbPixels, thumbPixels), nil
+	}, func(small image.Image, _ error) {
+		if c.image == img && c.way.SelectedIndex() == way {
+			c.tile.show(small)
+		}
+	})
+}
+
+const hintPixels = 512
+
+// request gives the control and its picture as a PNG file; nil: there is none.
+func (c *controlPane) request() ([]Control, [][]byte, error) {
+	if c.data == nil {
+		return nil, nil, nil
+	}
+	i := c.net.SelectedIndex()
+	if i < 0 {
+		return nil, nil, errors.New("no ControlNet fits the model: remove the picture it would look at, or choose another model")
+	}
+	out := Control{Net: c.nets[i].Path, A: c.a, B: c.b}
+	if way := hint.All()[max(0, c.way.SelectedIndex())]; way.Name != "none" {
+		out.Preprocessor = way.Name
+	}
+	var ok [3]bool
+	out.Weight, ok[0] = c.weight.read()
+	out.Start, ok[1] = c.from.read()
+	out.End, ok[2] = c.to.read()
+	out.Start, out.End = out.Start/100, out.End/100
+	switch {
+	case !ok[0] || out.Weight == 0:
+		return nil, nil, fmt.Errorf("strength %q of the control: a number above 0 and at most 10 is needed", c.weight.field.Text)
+	case !ok[1] || !ok[2] || out.Start >= out.End:
+		return nil, nil, fmt.Errorf("the control acts from %s %% to %s %% of the steps: two numbers from 0 to 100 are needed, the smaller first", c.from.field.Text, c.to.field.Text)
+	}
+	return []Control{out}, [][]byte{c.data}, nil
+}
+
+// isControl tells whether a recipe's key is that of a control that restore heeds.
+func isControl(r gallery.Recipe, key string) bool {
+	return slices.ContainsFunc(r.Extra, func(p gallery.Pair) bool {
+		_, ok := p.Control()
+		return ok && p.Key == key
+	})
+}
+
+// enqueue puts a request into the queue, with the control.
+func (p *createPage) enqueue(r Request, count int, init, mask []byte) {
+	controls, files, err := p.control.request()
+	if err != nil {
+		p.notice.fail(err.Error())
+		return
+	}
+	r.Controls = controls
+	p.win.jobs.add(r, count, init, mask, files...)
+}
+
+// restore sets the pane as a recipe says and returns what it could not match. The
+// picture is in no recipe.
+func (c *controlPane) restore(r gallery.Recipe) (unmatched []string) {
+	list := r.Controls()
+	if len(list) == 0 && r.Steps > 0 && c.data != nil { // not a mere prompt
+		c.remove()
+	}
+	for i, say := range list {
+		name, _ := say.Name()
+		if i > 0 {
+			unmatched = append(unmatched, "a further ControlNet, "+name)
+			continue
+		}
+		if c.data == nil {
+			unmatched = append(unmatched, "the picture that ControlNet "+name+" looked at")
+		}
+		if k := slices.IndexFunc(c.nets, func(e Extra) bool { return strings.EqualFold(e.Name, name) }); k >= 0 {
+			c.net.SetSelectedIndex(k)
+		} else {
+			unmatched = append(unmatched, "ControlNet "+name)
+		}
+		if way, err := hint.Find(say.Module); err == nil {
+			c.way.SetSelected(wayName(way))
+			for k, v := range []float64{say.A, say.B} {
+				if k < len(way.Settings) && v > 0 && v != way.Settings[k].Default {
+					*[]*float64{&c.a, &c.b}[k] = v
+				}
+			}
+		} else {
+			unmatched = append(unmatched, "preprocessor "+say.Module)
+		}
+		c.weight.set(say.Weight)
+		c.from.set(100 * say.Start)
+		c.to.set(100 * say.End)
+		if u := say.Unlike(); u != "" {
+			unmatched = append(unmatched, u)
+		}
+	}
+	return unmatched
+}
