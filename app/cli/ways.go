@@ -30,7 +30,7 @@ func addWays(f flags, req *pipeline.Request) *ways {
 	f.StringVar(&w.hires, "hires", "", "`WxH|F`: paint over the picture at this size, or so many times larger")
 	f.Float64Var(&w.pass.Strength, "hires-strength", 0.5, "`F`: how much of it is painted anew then")
 	f.IntVar(&w.pass.Steps, "hires-steps", 0, "`N`: steps then; without it those of --steps")
-	f.StringVar(&w.pass.Upscaler, "hires-upscaler", pipeline.Upscalers[0], "`NAME`: "+strings.Join(pipeline.Upscalers, " or "))
+	f.StringVar(&w.pass.Upscaler, "hires-upscaler", pipeline.Upscalers[0], "`NAME`: "+strings.Join(pipeline.Upscalers, ", ")+", or the file of an ESRGAN")
 	f.StringVar(&w.tiling, "tiling", "auto", "`NAME`: go over large pictures in bands, with less memory: auto, on or off")
 	return w
 }

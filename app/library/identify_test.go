@@ -252,7 +252,7 @@ func TestIdentifyOthers(t *testing.T) {
 		{shapes{"text_model.encoder.layers.0.self_attn.q_proj.weight": one, "text_model.embeddings.token_embedding.weight": one}, nil, KindText, "a CLIP text encoder", "is a CLIP text encoder alone"},
 		{shapes{"emb_params": {4, 768}}, nil, KindEmbedding, "an embedding (textual inversion)", "is an embedding: open a model"},
 		{shapes{"clip_g": {2, 1280}, "clip_l": {2, 768}}, nil, KindEmbedding, "an embedding (textual inversion)", "is an embedding"},
-		{shapes{"model.0.weight": one, "model.1.sub.0.RDB1.conv1.0.weight": one}, nil, KindUpscaler, "an upscaler (ESRGAN)", "is an upscaler (ESRGAN), which is not supported"},
+		{shapes{"model.0.weight": one, "model.1.sub.0.RDB1.conv1.0.weight": one}, nil, KindUpscaler, "an upscaler (ESRGAN)", ""},
 		{shapes{"unet.conv_in.weight.m": one}, map[string]string{"step": "500", "recipe": "ab"}, KindTraining, "a checkpoint of a training with Latent, step 500", "open the folder that the training wrote"},
 		{shapes{"w": one}, nil, KindUnknown, "no model that is known here", "holds no model that is known here"},
 	} {

@@ -116,9 +116,9 @@ var signs = []sign{
 	{KindText, "a T5 text encoder, as Stable Diffusion 3 and Flux have", []string{"block.0.layer.0.SelfAttention.q.weight"}},
 	{KindUnknown, "a CLIP image encoder", []string{"vision_model.encoder.layers.0."}},
 
-	{KindUpscaler, "an upscaler (ESRGAN)", []string{"model.0.weight", "RDB1."}},
-	{KindUpscaler, "an upscaler (ESRGAN)", []string{"conv_first.weight", "rdb1."}},
-	{KindUpscaler, "an upscaler (ESRGAN)", []string{"conv_first.weight", "RDB1."}},
+	{KindUpscaler, esrganWords, []string{"model.0.weight", "RDB1."}},
+	{KindUpscaler, esrganWords, []string{"conv_first.weight", "rdb1."}},
+	{KindUpscaler, esrganWords, []string{"conv_first.weight", "RDB1."}},
 	{KindUpscaler, "an upscaler (SwinIR)", []string{"conv_first.weight", "residual_group."}},
 	{KindUpscaler, "an upscaler (compact)", []string{"body.0.weight", "body.1.weight", "body.2.weight"}},
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"math"
@@ -39,7 +40,7 @@ func (g *generation) blank(p *pass) (*gpu.Tensor, error) {
 
 // enlarge brings the latents of the pass before to the size of p, with the noise
 // of its first step.
-func (g *generation) enlarge(p *pass, before *gpu.Tensor, src noise.Source) (x *gpu.Tensor, err error) {
+func (g *generation) enlarge(ctx context.Context, p *pass, before *gpu.Tensor, src noise.Source) (x *gpu.Tensor, err error) {
 	f := g.VAE.Config.Factor()
 	h, w := p.height/f, p.width/f
 	if g.req.Hires.Upscaler == "latent" {
@@ -50,7 +51,12 @@ func (g *generation) enlarge(p *pass, before *gpu.Tensor, src noise.Source) (x *
 		if err != nil {
 			return nil, err
 		}
-		moments, err := g.encodePixels(values(imaging.Resize(img, p.width, p.height, imaging.Lanczos), nil), p.width, p.height)
+		if g.req.Hires.Upscaler == "lanczos" {
+			img = imaging.Resize(img, p.width, p.height, imaging.Lanczos)
+		} else if img, err = upscale(ctx, g.req.Hires.Upscaler, g.Device, g.DType, img, p.width, p.height, nil); err != nil {
+			return nil, err
+		}
+		moments, err := g.encodePixels(values(img, nil), p.width, p.height)
 		if err != nil {
 			return nil, err
 		}

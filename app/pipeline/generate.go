@@ -231,7 +231,7 @@ func (g *generation) paint(ctx context.Context, k int) (out Picture, err error) 
 // own. stopped, if not 0, says after how many steps of the picture it was ended.
 func (g *generation) run(ctx context.Context, i int, before *gpu.Tensor, src noise.Source, req Request) (x *gpu.Tensor, stopped int, err error) {
 	p := g.passes[i]
-	h, from, err := g.enter(i, before, src, req)
+	h, from, err := g.enter(ctx, i, before, src, req)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -264,7 +264,7 @@ func (g *generation) run(ctx context.Context, i int, before *gpu.Tensor, src noi
 
 // enter gives the history with which pass i begins, and how many of its steps
 // are done: none, or those of the picture to go on with.
-func (g *generation) enter(i int, before *gpu.Tensor, src noise.Source, req Request) (h *history, done int, err error) {
+func (g *generation) enter(ctx context.Context, i int, before *gpu.Tensor, src noise.Source, req Request) (h *history, done int, err error) {
 	p, h := g.passes[i], &history{}
 	r := req.Resume
 	resumed := r != nil && r.Pass == i
@@ -273,7 +273,7 @@ func (g *generation) enter(i int, before *gpu.Tensor, src noise.Source, req Requ
 	case i == 0: // also to go on: what is kept outside of the mask follows from the seed
 		x = g.begin(p, req, src)
 	case !resumed:
-		x, err = g.enlarge(p, before, src)
+		x, err = g.enlarge(ctx, p, before, src)
 	}
 	if err != nil {
 		return nil, 0, err

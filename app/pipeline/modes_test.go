@@ -135,7 +135,7 @@ func TestStrengthDecidesTheSteps(t *testing.T) {
 
 func TestHiresSizes(t *testing.T) {
 	e, dir := start(t), tinyModel(t, 1)
-	for _, upscaler := range Upscalers {
+	for _, upscaler := range append([]string{tinyUpscaler(t)}, Upscalers...) {
 		req := request()
 		req.Hires = &Hires{Scale: 1.6, Upscaler: upscaler, Steps: 10, Strength: 0.5}
 		stages := map[string]int{}

@@ -48,7 +48,7 @@ func (g *generation) recipe(r Request) gallery.Recipe {
 		out.MaskBlur = r.MaskBlur
 	}
 	if h := r.Hires; h != nil {
-		out.Denoising, out.HiresUpscaler = h.Strength, upscalerLabels[h.Upscaler]
+		out.Denoising, out.HiresUpscaler = h.Strength, upscalerLabel(h.Upscaler)
 		if h.Steps != r.Steps {
 			out.HiresSteps = h.Steps
 		}
@@ -66,9 +66,6 @@ func (g *generation) recipe(r Request) gallery.Recipe {
 	}
 	return out
 }
-
-// upscalerLabels are AUTOMATIC1111's names of Upscalers.
-var upscalerLabels = map[string]string{"lanczos": "Lanczos", "latent": "Latent"}
 
 // vaeWeights is the file in a folder that diffusers saved.
 const vaeWeights = "diffusion_pytorch_model.safetensors"

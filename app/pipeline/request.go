@@ -73,7 +73,7 @@ type Request struct {
 type Hires struct {
 	Scale         float64 // of width and height; or else
 	Width, Height int     // pixels
-	Upscaler      string  // of Upscalers; "" is lanczos
+	Upscaler      string  // of Upscalers, or the file of an ESRGAN; "" is lanczos
 	Steps         int     // of the whole trajectory; 0: as many as the first pass
 	Strength      float64 // (0,1]; 0 is 0.5
 }
@@ -237,8 +237,8 @@ func (r Request) Validate(m *library.Model) error {
 		if err := validSize("hires size", h.Width, h.Height, m); err != nil {
 			return err
 		}
-		if !slices.Contains(Upscalers, h.Upscaler) {
-			return fmt.Errorf("unknown upscaler %q: choose one of %v", h.Upscaler, Upscalers)
+		if err := checkUpscaler(h.Upscaler); err != nil {
+			return err
 		}
 		if _, err := scheduler.New(r.hiresOptions(), m.Scheduler); err != nil {
 			return fmt.Errorf("hires pass: %w", err)

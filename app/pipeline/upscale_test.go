@@ -1,0 +1,67 @@
+package pipeline
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"latent/gpu"
+	"latent/gpu/nn"
+	"latent/noise"
+	"latent/vae/esrgan"
+)
+
+// tinyUpscaler writes an ESRGAN that doubles, of random weights.
+func tinyUpscaler(t *testing.T) string {
+	t.Helper()
+	dev, err := gpu.Open("reference")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	n, err := esrgan.New(esrgan.Config{Shuffle: 1, Doubling: 1, Width: 8, Growth: 4, Blocks: 1})
+	if err == nil {
+		err = nn.Init(n, dev, gpu.Float32, noise.NewRand(1))
+	}
+	path := filepath.Join(t.TempDir(), "twice.safetensors")
+	if err == nil {
+		err = nn.Save(path, n, "F16", nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestUpscale(t *testing.T) {
+	e, path := start(t), tinyUpscaler(t)
+	for _, c := range []struct{ width, height, wantW, wantH, passes int }{
+		{0, 0, 64, 32, 1}, {48, 24, 48, 24, 1}, {128, 64, 128, 64, 2},
+	} {
+		passes := 0
+		out, err := e.Upscale(t.Context(), path, smooth(32, 16), c.width, c.height, func(done, all int) { passes++ })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b := out.Rect; b.Dx() != c.wantW || b.Dy() != c.wantH || passes != c.passes {
+			t.Errorf("to %d×%d: a picture of %v after %d passes, want %d×%d after %d", c.width, c.height, b, passes, c.wantW, c.wantH, c.passes)
+		}
+	}
+}
+
+func TestWrongUpscalers(t *testing.T) {
+	e, dir := start(t), tinyModel(t, 1)
+	for name, want := range map[string]string{
+		"best": "choose one of lanczos", "gone.pth": "gone.pth: ",
+		filepath.Join(dir, "unet", "diffusion_pytorch_model.safetensors"): "U-Net",
+	} {
+		req := request()
+		req.Hires = &Hires{Scale: 2, Upscaler: name}
+		if _, err := e.Generate(t.Context(), dir, req, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+		if _, err := e.Upscale(t.Context(), name, smooth(8, 8), 0, 0, nil); err == nil {
+			t.Errorf("%s enlarges", name)
+		}
+	}
+}
