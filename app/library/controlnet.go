@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"latent/gpu/atomicfile"
 	"latent/gpu/nn"
 	"latent/unet"
 )
@@ -128,7 +129,7 @@ var controlParts = map[string]bool{"input_hint_block": true, "zero_convs": true,
 func controlFiles(path string) (f Tensors, file string, config []byte, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, "", nil, unwrapPath(err)
+		return nil, "", nil, atomicfile.Reason(err)
 	}
 	dir, file := filepath.Dir(path), path
 	if info.IsDir() {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"latent/gpu"
+	"latent/gpu/atomicfile"
 	"latent/scheduler"
 	"latent/textencoder"
 	"latent/unet"
@@ -113,7 +114,7 @@ func config[C any](folder fs.FS, name string, parse func([]byte) (C, error)) (C,
 		if errors.Is(err, fs.ErrNotExist) {
 			return zero, fmt.Errorf("%s is missing: this is not a whole diffusers model folder", name)
 		}
-		return zero, fmt.Errorf("%s: %w", name, unwrapPath(err))
+		return zero, fmt.Errorf("%s: %w", name, atomicfile.Reason(err))
 	}
 	c, err := parse(data)
 	if err != nil {
@@ -125,13 +126,4 @@ func config[C any](folder fs.FS, name string, parse func([]byte) (C, error)) (C,
 func has(folder fs.FS, name string) bool {
 	_, err := fs.Stat(folder, name)
 	return err == nil
-}
-
-// unwrapPath drops the path from an error that will be shown beside it.
-func unwrapPath(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
 }

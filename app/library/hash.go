@@ -23,11 +23,11 @@ import (
 func Hash(path string) (string, error) {
 	files, err := hashedFiles(path)
 	if err != nil {
-		return "", fmt.Errorf("hash of %s: %w", path, unwrapPath(err))
+		return "", fmt.Errorf("hash of %s: %w", path, atomicfile.Reason(err))
 	}
 	sum, err := hashFiles(files)
 	if err != nil {
-		return "", fmt.Errorf("hash of %s: %w", path, unwrapPath(err))
+		return "", fmt.Errorf("hash of %s: %w", path, atomicfile.Reason(err))
 	}
 	return sum, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"latent/gpu"
+	"latent/gpu/atomicfile"
 )
 
 // Info says what a file or folder is, told from names and headers alone.
@@ -35,7 +36,7 @@ func Identify(path string) Info {
 	i.Name = strings.TrimSuffix(filepath.Base(filepath.Clean(path)), weightsExt(path))
 	info, err := os.Stat(path)
 	if err != nil {
-		i.Err = unwrapPath(err)
+		i.Err = atomicfile.Reason(err)
 		return i
 	}
 	i.Size, i.Changed, i.Folder = info.Size(), info.ModTime(), info.IsDir()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"latent/app/library/lora"
+	"latent/gpu/atomicfile"
 	"latent/gpu/nn"
 	"latent/textencoder"
 )
@@ -52,7 +53,7 @@ func LoRAs(m *Model) *lora.Patcher {
 func (m *Model) source(part string) (Tensors, nn.Source, error) {
 	info, err := os.Stat(m.Path)
 	if err != nil {
-		return nil, nil, unwrapPath(err)
+		return nil, nil, atomicfile.Reason(err)
 	}
 	if info.IsDir() {
 		dir := map[string]string{lora.UNet: "unet", lora.Text1: "text_encoder", lora.Text2: "text_encoder_2"}[part]
@@ -85,7 +86,7 @@ type stamp struct {
 func stampsOf(path string) ([]stamp, error) {
 	paths := []string{filepath.Clean(path)}
 	if info, err := os.Stat(path); err != nil {
-		return nil, unwrapPath(err)
+		return nil, atomicfile.Reason(err)
 	} else if info.IsDir() {
 		paths = Parts(path)
 	}
@@ -93,7 +94,7 @@ func stampsOf(path string) ([]stamp, error) {
 	for _, p := range paths {
 		info, err := os.Stat(p)
 		if err != nil {
-			return nil, unwrapPath(err)
+			return nil, atomicfile.Reason(err)
 		}
 		out = append(out, stamp{p, info.Size(), info.ModTime()})
 	}

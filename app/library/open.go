@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"latent/gpu"
+	"latent/gpu/atomicfile"
 	"latent/gpu/nn"
 	"latent/textencoder"
 	"latent/unet"
@@ -59,7 +60,7 @@ func (o Options) open(path string, dev *gpu.Device, dtype gpu.DType) (*Model, er
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return nil, unwrapPath(err)
+		return nil, atomicfile.Reason(err)
 	case !info.IsDir():
 		return o.openFile(path, dev, dtype)
 	}

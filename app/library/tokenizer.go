@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"latent/assets"
+	"latent/gpu/atomicfile"
 	"latent/textencoder"
 )
 
@@ -23,7 +24,7 @@ func readTokenizer(folder fs.FS, dir string) (textencoder.Vocabulary, error) {
 			continue
 		}
 		if v[name], err = fs.ReadFile(folder, dir+"/"+name); err != nil {
-			return nil, fmt.Errorf("%s/%s: %w", dir, name, unwrapPath(err))
+			return nil, fmt.Errorf("%s/%s: %w", dir, name, atomicfile.Reason(err))
 		}
 	}
 	return v, nil

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"latent/gpu/atomicfile"
 	"latent/gpu/nn"
 	"latent/vae"
 )
@@ -17,7 +18,7 @@ func (m *Model) replaceVAE(path string, base vae.Config) (part, error) {
 	fail := func(err error) (part, error) { return part{}, fmt.Errorf("autoencoder %s: %w", path, err) }
 	info, err := os.Stat(path)
 	if err != nil {
-		return fail(unwrapPath(err))
+		return fail(atomicfile.Reason(err))
 	}
 	cfg, file := base, path
 	if info.IsDir() {

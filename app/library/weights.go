@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"latent/gpu/atomicfile"
 	"latent/gpu/nn"
 	"latent/gpu/safetensors"
 	"latent/gpu/torchfile"
@@ -93,7 +94,7 @@ func shardNames(folder fs.FS, name string) ([]string, error) {
 func openPart(folder fs.FS, root, dir, stem string) (f Tensors, name string, err error) {
 	names, err := weightFiles(folder, dir, stem)
 	if err != nil {
-		return nil, "", fmt.Errorf("%s/%s.safetensors: %w", dir, stem, unwrapPath(err))
+		return nil, "", fmt.Errorf("%s/%s.safetensors: %w", dir, stem, atomicfile.Reason(err))
 	}
 	var files []Tensors
 	for _, name := range names {
@@ -102,7 +103,7 @@ func openPart(folder fs.FS, root, dir, stem string) (f Tensors, name string, err
 			for _, f := range files {
 				f.Close()
 			}
-			return nil, "", fmt.Errorf("%s: %w", name, unwrapPath(err))
+			return nil, "", fmt.Errorf("%s: %w", name, atomicfile.Reason(err))
 		}
 		files = append(files, f)
 	}
@@ -140,13 +141,13 @@ func OpenTensors(path string) (Tensors, error) {
 
 func openRaw(path string) (Tensors, error) {
 	if info, err := os.Stat(path); err != nil {
-		return nil, unwrapPath(err)
+		return nil, atomicfile.Reason(err)
 	} else if info.IsDir() {
 		return nil, errors.New("is a folder")
 	}
 	head := make([]byte, 512)
 	if n, err := readHead(path, head); err != nil {
-		return nil, unwrapPath(err)
+		return nil, atomicfile.Reason(err)
 	} else if what := notWeights(head[:n]); what != "" {
 		return nil, fmt.Errorf("is %s", what)
 	} else if torchfile.Is(head[:n]) {
@@ -168,7 +169,7 @@ func withoutPath(err error, path string) error {
 	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), path+": ") {
 		return inner
 	}
-	return unwrapPath(err)
+	return atomicfile.Reason(err)
 }
 
 func readHead(path string, head []byte) (int, error) {
