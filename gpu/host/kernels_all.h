@@ -1,5 +1,5 @@
 // All kernels for one instruction set: ISA is its name and LANES the number of
-// floats in its vectors. No include guard is wanted, as each of the three files
+// floats in its vectors. No include guard is wanted, as each of the files
 // that include this is compiled on its own.
 
 #include "kernels_block.h"
@@ -9,6 +9,7 @@
 #include "kernels_elementwise.h"
 #include "kernels_loss.h"
 #include "kernels_norm.h"
+#include "kernels_norm_grad.h"
 #include "kernels_optim.h"
 #include "kernels_shape.h"
 #include "kernels_softmax.h"

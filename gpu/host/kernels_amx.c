@@ -12,6 +12,7 @@
 #pragma GCC target("avx2,fma,f16c,bmi2,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,amx-tile,amx-bf16")
 #define LANES 16
 #include "kernels_block.h"
+#include "kernels_bf16_rows.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -92,19 +93,6 @@ INLINE void product1(float *c, long ldc, const uint16_t *a, const uint16_t *b, l
 	_tile_stored(2, c + TILE * ldc, ldc * 4);
 }
 
-// Rows of one head in a tensor x[…,stride]: n of d elements, then zeros.
-struct rows {
-	const uint16_t *x;
-	long stride, n, d;
-};
-
-// part is columns [c,c+32) of row i.
-INLINE __m512i part(const struct rows *r, long i, long c) {
-	long left = i < r->n ? r->d - c : 0;
-	__mmask32 in = left >= DEPTH ? ~0u : left > 0 ? (1u << left) - 1 : 0;
-	return _mm512_maskz_loadu_epi16(in, r->x + i * r->stride + c);
-}
-
 static void copy_rows(uint16_t *dst, struct rows r, long n, long depth) {
 	for (long i = 0; i < n; i++)
 		for (long c = 0; c < depth; c += DEPTH)
@@ -176,13 +164,6 @@ static float softmax_row(uint16_t *p, float *s, long seen, long keys, float c, f
 	}
 	return _mm512_reduce_add_ps(_mm512_add_ps(sum1, sum2));
 }
-
-struct sizes {
-	long stride;       // between rows of the tensor
-	long depth, width; // d padded for q·k and for v
-	long keys, blocks; // keys of a block, blocks of all keys
-	long rows;         // queries of a task
-};
 
 // One block of queries against one block of keys: ob, mb and lb are the running
 // output, maximum and sum of its ROWS rows.
