@@ -3,7 +3,7 @@
 // each (Radford et al. 2021). Both are built from the files of a model folder.
 //
 // A prompt is read as AUTOMATIC1111's web UI reads it. ExtractNetworks takes
-// <lora:name:0.8> out of it, Schedule resolves [from:to:when] and [one|other] into
+// <lora:name:0.8> out of it, Compose splits it at AND, Schedule resolves [from:to:when] and [one|other] into
 // a prompt for each step, and Encoders.Encode weighs (more) and [less], cuts long
 // prompts into chunks and puts learned embeddings in.
 package textencoder

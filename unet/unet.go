@@ -2,7 +2,8 @@
 // blocks know the time and whose transformers look at the text (Rombach et al.
 // 2022, figure 3; Ronneberger et al. 2015; Ho et al. 2020). It is built from
 // the config.json of diffusers' UNet2DConditionModel and bears its parameter
-// names: Stable Diffusion 1.x, 2.x and XL are configurations of it.
+// names: Stable Diffusion 1.x, 2.x and XL are configurations of it. ControlNets
+// (Zhang et al. 2023) share its encoder.
 //
 // Tensors are channels last: a latent is [N,h,w,C], the text [N,L,D].
 package unet

@@ -33,7 +33,7 @@ var generateGroups = []flagGroup{
 func generate(ctx context.Context, args []string) error {
 	var req pipeline.Request
 	f := newFlags("generate")
-	f.StringVar(&req.Prompt, "prompt", "", "`TEXT`: what to paint; (word:1.2) weighs it, [a:b:0.5] changes it half way, <lora:name:0.8> takes a LoRA")
+	f.StringVar(&req.Prompt, "prompt", "", "`TEXT`: what to paint; (word:1.2) weighs it, [a:b:0.5] changes it half way, A AND B paints both, <lora:name:0.8> takes a LoRA")
 	f.StringVar(&req.Negative, "negative", "", "`TEXT`: what to keep out of the picture")
 	model := f.String("model", pipeline.Builtin, "`PATH`: a diffusers model folder, or a model in one file")
 	f.StringVar(&req.VAE, "vae", "", "`PATH`: an autoencoder in place of the model's own")

@@ -1,5 +1,6 @@
-// Package library opens and saves models on disk: diffusers folders, which
-// Python's diffusers opens too.
+// Package library finds and opens what people have on disk: models as diffusers
+// folders or single files, autoencoders, ControlNets, LoRAs and embeddings. It saves
+// models as folders that Python's diffusers opens too:
 //
 //	model_index.json
 //	tokenizer/     vocab.json merges.txt …, or tokenizer.json alone

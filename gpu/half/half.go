@@ -6,7 +6,8 @@
 //
 // A 16-bit number is kept as its bits in a uint16. Narrowing rounds to nearest,
 // ties to even, as IEEE 754 and PyTorch do; what is too large becomes infinity,
-// and a NaN stays a (quiet) NaN. Widening is exact.
+// and a NaN stays a (quiet) NaN. Widening is exact. The 8-bit formats (Float8) are
+// widened only.
 package half
 
 import "math"

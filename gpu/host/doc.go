@@ -1,5 +1,5 @@
 // Package host is the CPU device: convolution and matrix products run in
-// oneDNN, forward and backward, but for large 3×3 convolutions, which Winograd's
+// oneDNN, forward and backward, but for most 3×3 convolutions, which Winograd's
 // algorithm takes; everything else in small C kernels with OpenMP.
 //
 // Importing the package registers the device "host". Without cgo, or with the
