@@ -1,163 +1,19 @@
 package library
 
 import (
-	"encoding/binary"
 	"encoding/json"
-	"io/fs"
-	"maps"
 	"os"
-	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"latent/gpu"
 	"latent/gpu/nn"
 	"latent/gpu/safetensors"
 	"latent/gpu/torchfile"
 	"latent/scheduler"
-	"latent/textencoder"
 	"latent/unet"
-	"latent/vae"
 )
-
-// shapes are the tensors of a file without their bytes.
-type shapes map[string][]int
-
-// writeHeader writes a safetensors file of F16 tensors whose bytes are a hole.
-func writeHeader(t testing.TB, path string, tensors shapes, meta map[string]string) {
-	t.Helper()
-	header := map[string]any{}
-	end := 0
-	for _, name := range slices.Sorted(maps.Keys(tensors)) {
-		n := 2
-		for _, d := range tensors[name] {
-			n *= d
-		}
-		header[name] = map[string]any{"dtype": "F16", "shape": tensors[name], "data_offsets": []int{end, end + n}}
-		end += n
-	}
-	if meta != nil {
-		header["__metadata__"] = meta
-	}
-	data, err := json.Marshal(header)
-	if err != nil {
-		t.Fatal(err)
-	}
-	whole := append(binary.LittleEndian.AppendUint64(nil, uint64(len(data))), data...)
-	if err := os.WriteFile(path, whole, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(path, int64(len(whole)+end)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// fullSize are the tensors of a model in one file as it was published, but for the
-// attention's fused matrices: names and shapes, no bytes.
-func fullSize(t testing.TB, family Family, channels int) shapes {
-	t.Helper()
-	c := publishedConfigs(family, channels, scheduler.PredictEpsilon, false)
-	out := shapes{}
-	u, err := unet.New(c.unet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	put := func(name string, p nn.Named) {
-		if p.Kind == nn.Kernel {
-			out[name] = []int{p.Shape[0], p.Shape[3], p.Shape[1], p.Shape[2]}
-		} else {
-			out[name] = p.Shape
-		}
-	}
-	for _, p := range nn.Params(u) {
-		put(ldmUNet+c.unet.LDMName(p.Key), p)
-	}
-	v, err := vae.New(c.vae)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range nn.Params(v) {
-		put(ldmVAE+c.vae.LDMName(p.Key), p)
-	}
-	text, err := textencoder.New(c.text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	prefix := map[Family]string{SD1: "cond_stage_model.transformer.", SD2: "cond_stage_model.model.", SDXL: "conditioner.embedders.0.transformer."}[family]
-	for _, p := range nn.Params(text) {
-		if family == SD2 {
-			putPlace(out, prefix, p)
-		} else {
-			put(prefix+p.Key, p)
-		}
-	}
-	if family == SDXL {
-		text2, err := textencoder.New(c.text2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range nn.Params(text2) {
-			putPlace(out, "conditioner.embedders.1.model.", p)
-		}
-	}
-	return out
-}
-
-func putPlace(out shapes, prefix string, p nn.Named) {
-	at := textencoder.OpenCLIPPlace(p.Key)
-	shape := slices.Clone(p.Shape)
-	if at.Of > 0 {
-		shape[0] *= at.Of
-	}
-	out[prefix+at.Name] = shape
-}
-
-// The numbers of parameters that the models were published with.
-func TestPublishedSizes(t *testing.T) {
-	for _, c := range []struct {
-		family            Family
-		unet, text, text2 int
-	}{
-		{SD1, 859_520_964, 123_060_480, 0},
-		{SD2, 865_910_724, 340_387_840, 0},
-		{SDXL, 2_567_463_684, 123_060_480, 694_659_840},
-	} {
-		p := publishedConfigs(c.family, 4, scheduler.PredictEpsilon, false)
-		u, err := unet.New(p.unet)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := textencoder.New(p.text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := nn.Count(u); got != c.unet {
-			t.Errorf("%s: U-Net of %d parameters, want %d", c.family, got, c.unet)
-		}
-		if got := nn.Count(text); got != c.text {
-			t.Errorf("%s: text encoder of %d parameters, want %d", c.family, got, c.text)
-		}
-		if c.text2 > 0 {
-			text2, err := textencoder.New(p.text2)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := nn.Count(text2); got != c.text2 {
-				t.Errorf("%s: second text encoder of %d parameters, want %d", c.family, got, c.text2)
-			}
-		}
-		v, err := vae.New(p.vae)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := nn.Count(v); got != 83_653_863 {
-			t.Errorf("%s: autoencoder of %d parameters, want 83653863", c.family, got)
-		}
-	}
-}
 
 // Files of full size are known by their headers.
 func TestIdentifyModels(t *testing.T) {
@@ -324,52 +180,6 @@ func TestMissingKeys(t *testing.T) {
 	}
 }
 
-func TestList(t *testing.T) {
-	dir := t.TempDir()
-	put := func(name string, s shapes) {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		writeHeader(t, path, s, nil)
-	}
-	put("checkpoints/Zebra.safetensors", fullSize(t, SD1, 9))
-	put("loras/apple.safetensors", shapes{"lora_unet_x.lora_down.weight": {4, 8}})
-	put("notes.txt", shapes{})
-	put(".hidden/x.safetensors", shapes{"w": {1}})
-	put("noise.bin", shapes{"w": {1}})
-	if err := os.CopyFS(filepath.Join(dir, "fox"), os.DirFS("testdata/sdxl")); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "page.ckpt"), []byte("<html>"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(dir, filepath.Join(dir, "loras", "circle")); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 { // the second time from what is known
-		var got []string
-		for _, i := range List(dir, filepath.Join(dir, "absent"), filepath.Join(dir, "loras")) {
-			problem := ""
-			if i.Err != nil {
-				problem = i.Err.Error()
-			}
-			got = append(got, strings.Join([]string{i.Name, string(i.Kind), string(i.Family), problem}, "|"))
-			if i.Size == 0 || i.Changed.IsZero() {
-				t.Errorf("%s: %d bytes of %v", i.Name, i.Size, i.Changed)
-			}
-		}
-		want := []string{
-			"apple|LoRA||", "fox|model|Stable Diffusion XL|",
-			"page|unknown||is a web page, perhaps an error message of the site it was downloaded from",
-			"Zebra|model|Stable Diffusion 1.x|",
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-		}
-	}
-}
-
 // A file whose header says anything gives an answer, never a panic.
 func FuzzIdentify(f *testing.F) {
 	for _, name := range []string{
@@ -425,19 +235,6 @@ func FuzzIdentify(f *testing.F) {
 		i.identifyFile(file)
 		if i.What == "" || i.Kind == "" {
 			t.Errorf("%+v", i)
-		}
-	})
-}
-
-func FuzzShardNames(f *testing.F) {
-	f.Add([]byte(`{"metadata":{"total_size":1},"weight_map":{"a":"x-00001-of-00002.safetensors","b":"x-00002-of-00002.safetensors"}}`))
-	f.Add([]byte(`{"weight_map":{"a":"../x"}}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		names, err := shardNames(fstest.MapFS{"unet/i.json": {Data: data}}, "unet/i.json")
-		for _, name := range names {
-			if dir, _ := path.Split(name); err == nil && (dir != "unet/" || !fs.ValidPath(name)) {
-				t.Errorf("%q leads out of the folder", name)
-			}
 		}
 	})
 }

@@ -64,36 +64,6 @@ func bits(m *layers) []byte {
 	return out
 }
 
-func TestSchedules(t *testing.T) {
-	for _, c := range []struct {
-		name          string
-		warmup, total int
-		want          []float64
-	}{
-		{"", 0, 4, []float64{1, 1, 1, 1, 1}},
-		{"constant", 4, 6, []float64{0.25, 0.5, 0.75, 1, 1, 1, 1}},
-		{"cosine", 0, 4, []float64{1, (1 + math.Sqrt2/2) / 2, 0.5, (1 - math.Sqrt2/2) / 2, 0, 0}},
-		{"cosine", 2, 6, []float64{0.5, 1, 1, (1 + math.Sqrt2/2) / 2, 0.5, (1 - math.Sqrt2/2) / 2, 0}},
-		{"linear", 0, 4, []float64{1, 0.75, 0.5, 0.25, 0, 0}},
-		{"linear", 2, 4, []float64{0.5, 1, 1, 0.5, 0}},
-		{"cosine", 3, 3, []float64{1. / 3, 2. / 3, 1, 1, 0}}, // all of it warm-up
-	} {
-		const lr = 2e-3
-		rate, err := optim.NewSchedule(c.name, lr, c.warmup, c.total)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for step, want := range c.want {
-			if got := rate(step); math.Abs(got-lr*want) > 1e-15 {
-				t.Errorf("%q with warm-up %d of %d: rate of step %d is %v, want %v", c.name, c.warmup, c.total, step, got, lr*want)
-			}
-		}
-	}
-	if _, err := optim.NewSchedule("triangle", 1, 0, 1); err == nil || !strings.Contains(err.Error(), "constant, cosine or linear") {
-		t.Errorf("an unknown schedule: %v", err)
-	}
-}
-
 // With ε far above the gradients, Adam's first step is lr·gradient/ε: so the
 // step shows how the gradient was clipped.
 func TestClipping(t *testing.T) {
@@ -189,85 +159,6 @@ func TestGradientsNotFinite(t *testing.T) {
 func same(a, b []safetensors.Entry) bool {
 	return slices.EqualFunc(a, b, func(a, b safetensors.Entry) bool {
 		return a.Name == b.Name && a.DType == b.DType && slices.Equal(a.Shape, b.Shape) && bytes.Equal(a.Data, b.Data)
-	})
-}
-
-// The average in float64, from the weights after each step.
-func TestAverage(t *testing.T) {
-	const decay = 0.6
-	golden.EachDevice(t, func(t *testing.T, dev *gpu.Device) {
-		for _, every := range []int{0, 2} {
-			m := newLayers(t, dev, gpu.Float32)
-			o := newAdamW(t, m, optim.Config{EMADecay: decay, EMAEvery: every})
-			var want []float64
-			for _, v := range floats(m) {
-				want = append(want, float64(v))
-			}
-			for step := 1; step <= 12; step++ {
-				differentiate(dev, m, uint64(step), 1)
-				o.Step(0.05)
-				if step%max(every, 1) != 0 {
-					continue
-				}
-				d := min(math.Pow(decay, float64(max(every, 1))), float64(1+step)/float64(10+step))
-				for i, v := range floats(m) {
-					want[i] = d*want[i] + (1-d)*float64(v)
-				}
-			}
-			want32 := make([]float32, len(want))
-			for i, v := range want {
-				want32[i] = float32(v)
-			}
-
-			trained := bits(m)
-			var inside []float32
-			o.WithAverage(func() { inside = floats(m) })
-			if !near(inside, want32, 1e-6) {
-				t.Errorf("every %d: average is %v, want %v", every, inside, want32)
-			}
-			if near(inside, floats(m), 1e-3) {
-				t.Errorf("every %d: the average is the weights themselves", every)
-			}
-			if !bytes.Equal(bits(m), trained) {
-				t.Errorf("every %d: WithAverage did not put the weights back", every)
-			}
-			var values []float32
-			for _, p := range nn.Params(m) {
-				values = append(values, o.Values()[p.Param].Float32s()...)
-			}
-			o.AdoptAverage()
-			if got := floats(m); !slices.Equal(got, inside) || !slices.Equal(values, inside) {
-				t.Errorf("every %d: AdoptAverage gives %v and Values %v, want %v", every, got, values, inside)
-			}
-		}
-	})
-}
-
-// Half-precision weights come back bit for bit too, also when f panics, and
-// without an average f sees the weights themselves.
-func TestWithAveragePutsBack(t *testing.T) {
-	golden.EachDevice(t, func(t *testing.T, dev *gpu.Device) {
-		for _, decay := range []float64{0, 0.9} {
-			m := newLayers(t, dev, gpu.BFloat16)
-			o := newAdamW(t, m, optim.Config{EMADecay: decay})
-			for step := range uint64(3) {
-				differentiate(dev, m, step, 1)
-				o.Step(0.1)
-			}
-			before := bits(m)
-			func() {
-				defer func() { recover() }()
-				o.WithAverage(func() {
-					if bytes.Equal(bits(m), before) != (decay == 0) {
-						t.Errorf("with decay %v the weights inside are the wrong ones", decay)
-					}
-					panic("f fails")
-				})
-			}()
-			if !bytes.Equal(bits(m), before) {
-				t.Errorf("with decay %v the weights are others afterwards", decay)
-			}
-		}
 	})
 }
 
