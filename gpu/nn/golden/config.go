@@ -62,7 +62,7 @@ func (c Configs[C, M]) Counts(t *testing.T, name, config string, want int) {
 // may be, is read and its model declared in so many bytes, garbage included.
 func (c Configs[C, M]) Bounded(t *testing.T, config string, most int) {
 	t.Helper()
-	took := Allocated(func() {
+	took := allocated(func() {
 		if cfg, err := c.Parse([]byte(config)); err == nil {
 			c.New(cfg)
 		}
@@ -88,8 +88,8 @@ func (c Configs[C, M]) Fuzz(f *testing.F, seeds ...[]byte) {
 	})
 }
 
-// Allocated is how many bytes f takes in all, garbage included.
-func Allocated(f func()) int {
+// allocated is how many bytes f takes in all, garbage included.
+func allocated(f func()) int {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	f()
