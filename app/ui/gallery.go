@@ -40,6 +40,8 @@ type galleryPage struct {
 	favourites map[string]bool   // names of files
 	starred    bool              // only favourites are shown
 	tiles      map[string]*tile  // by the path that each shows now
+	picked     map[string]bool   // paths of those that are chosen together: none, or two and more
+	trashing   bool              // until all are in the trash
 	visible    bool
 	stale      bool         // the folder has changed since it was read
 	reads      atomic.Int64 // counts readings, so that an old one is not shown over a new
@@ -58,7 +60,7 @@ type galleryPage struct {
 
 func newGalleryPage(w *Window) *galleryPage {
 	k := &w.keys
-	p := &galleryPage{win: w, notice: newNotice(k), tiles: map[string]*tile{}, favourites: map[string]bool{}, stale: true}
+	p := &galleryPage{win: w, notice: newNotice(k), tiles: map[string]*tile{}, favourites: map[string]bool{}, picked: map[string]bool{}, stale: true}
 	p.thumbs = newThumbs(w.post, filepath.Join(w.places.cache, "thumbnails"), p.thumbReady)
 	p.search = newEntry(k, 1)
 	p.search.SetPlaceHolder("Search prompts, models, seeds")
@@ -69,6 +71,7 @@ func newGalleryPage(w *Window) *galleryPage {
 	p.count = caption("")
 	p.grid = newGrid(k, func() int { return len(p.list) }, p.fill)
 	p.grid.walked, p.grid.opened, p.grid.typed = p.open, p.openLightbox, p.typedKey
+	p.grid.ranged, p.grid.toggled, p.grid.all = p.pickRange, p.togglePick, p.pickAll
 	p.emptyText = caption("")
 	p.empty = emptyHint(icon("gallery"), "No pictures here", p.emptyText)
 	p.empty.Hide()
@@ -148,11 +151,14 @@ func (p *galleryPage) changed() {
 
 // arrange shows what of all is to be shown.
 func (p *galleryPage) arrange() {
+	anchor := ""
+	if i := p.grid.anchor; i >= 0 && i < len(p.list) {
+		anchor = p.list[i].Path
+	}
 	p.list = p.all
 	if p.starred {
 		p.list = slices.DeleteFunc(slices.Clone(p.all), func(g gallery.Picture) bool { return !p.isFavourite(g.Path) })
 	}
-	p.count.SetText(plural(len(p.list), "picture"))
 	show(p.empty, len(p.list) == 0)
 	switch {
 	case strings.TrimSpace(p.search.Text) != "":
@@ -164,10 +170,17 @@ func (p *galleryPage) arrange() {
 	}
 	p.grid.chosen = -1
 	if p.chosen != nil {
-		p.grid.chosen = slices.IndexFunc(p.list, func(g gallery.Picture) bool { return g.Path == p.chosen.Path })
+		p.grid.chosen = p.indexOf(p.chosen.Path)
 	}
+	p.grid.anchor = p.indexOf(anchor)
+	p.keepPicks()
 	clear(p.tiles)
 	p.grid.Refresh()
+}
+
+// indexOf is where a file is in the list; -1: nowhere.
+func (p *galleryPage) indexOf(path string) int {
+	return slices.IndexFunc(p.list, func(g gallery.Picture) bool { return g.Path == path })
 }
 
 func (p *galleryPage) isFavourite(path string) bool { return p.favourites[filepath.Base(path)] }
@@ -187,11 +200,12 @@ func (p *galleryPage) fill(i int, t *tile) {
 	img, known := p.thumbs.get(pic)
 	t.show(img)
 	t.mark(p.isFavourite(pic.Path), known && img == nil)
+	t.pick(p.picked[pic.Path])
 }
 
 func (p *galleryPage) thumbReady(path string) {
 	t := p.tiles[path]
-	i := slices.IndexFunc(p.list, func(g gallery.Picture) bool { return g.Path == path })
+	i := p.indexOf(path)
 	if t != nil && i >= 0 {
 		img, known := p.thumbs.get(p.list[i])
 		t.show(img)

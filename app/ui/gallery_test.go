@@ -298,6 +298,7 @@ func TestGalleryOfTenThousand(t *testing.T) {
 	if second > 2*time.Second || worst > time.Second {
 		t.Error("too slow")
 	}
+	picksAreQuick(t, p, q)
 }
 
 // fill puts n small pictures with recipes into a folder.

@@ -7,11 +7,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"fyne.io/fyne/v2"
-
-	"latent/app/gallery"
 )
 
 func (p *galleryPage) openLightbox() {
@@ -21,17 +18,19 @@ func (p *galleryPage) openLightbox() {
 	p.lightbox.Show()
 	p.browse.Hide() // Tab must not go behind the picture
 	p.win.keys.shown()
+	p.showStar()
 	p.win.Canvas().Focus(p.lightbox)
 }
 
 func (p *galleryPage) closeLightbox() {
 	p.lightbox.Hide()
 	p.browse.Show()
+	p.showStar()
 	p.win.keys.shown()
 	p.win.Canvas().Focus(p.grid)
 }
 
-// typedKey does what a key means to the chosen picture.
+// typedKey does what a key means to what is chosen.
 func (p *galleryPage) typedKey(k fyne.KeyName) {
 	switch k {
 	case fyne.KeyDelete, fyne.KeyBackspace:
@@ -71,41 +70,6 @@ func (p *galleryPage) copyPicture() {
 			return
 		}
 		p.notice.tell("picture copied")
-	})
-}
-
-// trash deletes the chosen picture, which can be undone.
-func (p *galleryPage) trash() {
-	o := p.chosen
-	if o == nil {
-		return
-	}
-	name, at := filepath.Base(o.Path), p.grid.chosen
-	inBackground(p.win.post, func() (trashed, error) { return toTrash(p.win.places.trash, o.Path) }, func(t trashed, err error) {
-		if err != nil {
-			p.notice.fail(fmt.Sprintf("%s could not be moved to the trash: %v", name, err))
-			return
-		}
-		gone := func(g gallery.Picture) bool { return g.Path == o.Path }
-		p.all = slices.DeleteFunc(slices.Clone(p.all), gone)
-		if p.chosen == o {
-			p.chosen = nil
-			p.details.Hide()
-		}
-		p.arrange()
-		if at >= 0 && len(p.list) > 0 {
-			p.grid.walk(min(at, len(p.list)-1))
-		} else {
-			p.closeLightbox()
-		}
-		p.notice.offer(name+" is in the trash", "Undo", func() {
-			inBackground(p.win.post, func() (struct{}, error) { return struct{}{}, t.restore() }, func(_ struct{}, err error) {
-				if err != nil {
-					p.notice.fail(fmt.Sprintf("%s could not be brought back: %v", name, err))
-				}
-				p.changed()
-			})
-		})
 	})
 }
 

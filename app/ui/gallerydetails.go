@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,6 +72,9 @@ func (p *galleryPage) read() {
 		return &opened{pic, img, r}, err
 	}, func(o *opened, err error) {
 		p.opening = false
+		if p.wanted.Path == "" { // none any more
+			return
+		}
 		if p.wanted != pic {
 			p.read()
 			return
@@ -115,31 +119,39 @@ func (p *galleryPage) choose(o *opened) {
 	}
 }
 
+// showStar shows whether all that are chosen are favourites.
 func (p *galleryPage) showStar() {
 	res := icon("star-line")
-	if p.chosen != nil && p.isFavourite(p.chosen.Path) {
+	if paths := p.targets(); len(paths) > 0 && p.areFavourites(paths) {
 		res = theme.NewPrimaryThemedResource(icon("star"))
 	}
 	p.star.SetIcon(res)
 	p.lightbox.star.SetIcon(res)
 }
 
-// toggleFavourite marks the chosen picture, or takes its mark away.
+func (p *galleryPage) areFavourites(paths []string) bool {
+	return !slices.ContainsFunc(paths, func(path string) bool { return !p.isFavourite(path) })
+}
+
+// toggleFavourite marks what is chosen, or takes the marks away where all have one.
 func (p *galleryPage) toggleFavourite() {
-	if p.chosen == nil {
+	paths := p.targets()
+	if len(paths) == 0 {
 		return
 	}
-	name := filepath.Base(p.chosen.Path)
-	if p.favourites[name] {
-		delete(p.favourites, name)
-	} else {
-		p.favourites[name] = true
+	mark := !p.areFavourites(paths)
+	for _, path := range paths {
+		if name := filepath.Base(path); mark {
+			p.favourites[name] = true
+		} else {
+			delete(p.favourites, name)
+		}
+		if t := p.tiles[path]; t != nil {
+			t.mark(mark, t.broken)
+		}
 	}
-	p.win.keeper.put(filepath.Join(filepath.Dir(p.chosen.Path), favouritesFile), formatFavourites(p.favourites))
+	p.win.keeper.put(filepath.Join(filepath.Dir(paths[0]), favouritesFile), formatFavourites(p.favourites))
 	p.showStar()
-	if t := p.tiles[p.chosen.Path]; t != nil {
-		t.mark(p.favourites[name], t.broken)
-	}
 }
 
 // factName is the width of the names of facts.

@@ -50,6 +50,8 @@ func (w *Window) escape() {
 	case w.page == pageGallery:
 		if w.gallery.lightbox.Visible() {
 			w.gallery.closeLightbox()
+		} else {
+			w.gallery.chooseNone()
 		}
 	case w.page == pageCreate && w.create.closeAside():
 	default:

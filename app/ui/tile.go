@@ -19,6 +19,7 @@ type tile struct {
 	side        float32
 	image       *canvas.Image
 	chosen, hot bool
+	picked      bool // together with others
 	starred     bool
 	warned      bool   // something is to be seen to
 	broken      bool   // the file is no picture
@@ -64,6 +65,14 @@ func (t *tile) choose(chosen bool) {
 	}
 }
 
+// pick shows whether the picture is chosen together with others.
+func (t *tile) pick(picked bool) {
+	if t.picked != picked {
+		t.picked = picked
+		t.Refresh()
+	}
+}
+
 func (t *tile) Tapped(*fyne.PointEvent) {
 	if t.tapped != nil {
 		t.tapped()
@@ -74,7 +83,8 @@ func (t *tile) MouseMoved(*desktop.MouseEvent) {}
 func (t *tile) MouseOut()                      { t.hot = false; t.Refresh() }
 
 func (t *tile) CreateRenderer() fyne.WidgetRenderer {
-	r := &tileRenderer{t: t, frame: canvas.NewRectangle(nil), dot: canvas.NewCircle(nil), star: widget.NewIcon(nil), cross: widget.NewIcon(nil)}
+	r := &tileRenderer{t: t, frame: canvas.NewRectangle(nil), dot: canvas.NewCircle(nil), star: widget.NewIcon(nil), cross: widget.NewIcon(nil),
+		badge: canvas.NewCircle(nil), tick: widget.NewIcon(nil)}
 	r.frame.CornerRadius = radiusSmall
 	r.apply()
 	return r
@@ -85,16 +95,25 @@ type tileRenderer struct {
 	frame       *canvas.Rectangle
 	dot         *canvas.Circle // behind the star, so that it shows on any picture
 	star, cross *widget.Icon
+	badge       *canvas.Circle // behind the tick
+	tick        *widget.Icon
 }
 
 func (r *tileRenderer) apply() {
 	r.frame.FillColor = themed(colorStage)
 	r.frame.StrokeWidth = 0
+	if r.t.picked {
+		r.frame.FillColor = themed(theme.ColorNameSelection)
+	}
 	switch {
 	case r.t.chosen:
 		r.frame.StrokeColor, r.frame.StrokeWidth = themed(theme.ColorNamePrimary), 2
 	case r.t.hot:
 		r.frame.StrokeColor, r.frame.StrokeWidth = themed(colorMuted), 1
+	}
+	r.badge.FillColor, r.badge.Hidden = themed(theme.ColorNamePrimary), !r.t.picked
+	if show(r.tick, r.t.picked); r.t.picked {
+		r.tick.SetResource(theme.NewColoredResource(theme.ConfirmIcon(), theme.ColorNameForegroundOnPrimary))
 	}
 	r.dot.FillColor = color.NRGBA{0, 0, 0, 0xA0}
 	r.dot.Hidden = !r.t.starred && !r.t.warned
@@ -120,6 +139,10 @@ func (r *tileRenderer) Layout(size fyne.Size) {
 	r.dot.Move(fyne.NewPos(size.Width-side-edge, edge))
 	r.star.Resize(fyne.NewSquareSize(side - 8))
 	r.star.Move(fyne.NewPos(size.Width-side-edge+4, edge+4))
+	r.badge.Resize(fyne.NewSquareSize(side))
+	r.badge.Move(fyne.NewSquareOffsetPos(edge))
+	r.tick.Resize(fyne.NewSquareSize(side - 6))
+	r.tick.Move(fyne.NewSquareOffsetPos(edge + 3))
 	c := min(size.Width, size.Height) / 3
 	r.cross.Resize(fyne.NewSquareSize(c))
 	r.cross.Move(fyne.NewPos((size.Width-c)/2, (size.Height-c)/2))
@@ -128,9 +151,10 @@ func (r *tileRenderer) Refresh() {
 	r.apply()
 	r.frame.Refresh()
 	r.dot.Refresh()
+	r.badge.Refresh()
 }
 func (r *tileRenderer) MinSize() fyne.Size { return fyne.NewSquareSize(r.t.side) }
 func (r *tileRenderer) Objects() []fyne.CanvasObject {
-	return []fyne.CanvasObject{r.frame, r.t.image, r.cross, r.dot, r.star}
+	return []fyne.CanvasObject{r.frame, r.t.image, r.cross, r.dot, r.star, r.badge, r.tick}
 }
 func (r *tileRenderer) Destroy() {}
