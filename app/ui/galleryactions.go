@@ -46,10 +46,11 @@ func (p *galleryPage) more() []*fyne.MenuItem {
 	text := func(what, s string) func() {
 		return func() { fyne.CurrentApp().Clipboard().SetContent(s); p.notice.tell(what + " copied") }
 	}
-	items := []*fyne.MenuItem{
-		fyne.NewMenuItem("Copy prompt", text("prompt", o.recipe.Prompt)),
-		fyne.NewMenuItem("Copy recipe", text("recipe", o.recipe.String())),
+	items := []*fyne.MenuItem{fyne.NewMenuItem("Copy prompt", text("prompt", o.recipe.Prompt))}
+	if o.recipe.Negative != "" {
+		items = append(items, fyne.NewMenuItem("Copy negative prompt", text("negative prompt", o.recipe.Negative)))
 	}
+	items = append(items, fyne.NewMenuItem("Copy recipe", text("recipe", o.recipe.String())))
 	if copy, _ := pictureClipboard(); copy != nil {
 		items = append(items, fyne.NewMenuItem("Copy picture", p.copyPicture))
 	}
