@@ -33,8 +33,13 @@ type controlPane struct {
 
 	nets  []Extra // that are offered
 	image image.Image
-	data  []byte  // image as a PNG file
-	a, b  float64 // settings of the preprocessor, as a recipe had them; 0: the usual
+	data  []byte // image as a PNG file
+
+	knobs   [][]*number       // settings of each preprocessor
+	knobbed []*fyne.Container // what they lie in
+	knobBox *fyne.Container   // and what that lies in
+	hinting bool              // the hint is being made
+	stale   bool              // and is to be made anew
 }
 
 func newControlPane(p *createPage) *controlPane {
@@ -47,7 +52,7 @@ func newControlPane(p *createPage) *controlPane {
 	for _, w := range hint.All() {
 		ways = append(ways, wayName(w))
 	}
-	c.way = newChoice(k, ways, func(string) { c.a, c.b = 0, 0; c.showHint(); c.page.form.tell() })
+	c.way = newChoice(k, ways, func(string) { c.showKnobs(); c.showHint(); c.page.form.tell() })
 	c.net = newChoice(k, nil, func(string) { c.page.form.tell() })
 	c.weight.set(1)
 	c.from.set(0)
@@ -63,7 +68,7 @@ func newControlPane(p *createPage) *controlPane {
 	remove := newButton(k, "Remove", theme.CancelIcon(), c.remove)
 	c.settings = stack(tight, beside(caption("Guided by this picture"), container.NewStack(), remove),
 		beside(c.tile, stack(tight, labelled("ControlNet", c.net), labelled("It is shown", c.way)), nil),
-		c.weight.content, c.from.content, c.to.content)
+		c.newKnobs(), c.weight.content, c.from.content, c.to.content)
 	c.settings.Hide()
 	c.content = container.NewStack(c.invite, c.settings)
 	c.offer()

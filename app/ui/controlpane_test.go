@@ -91,6 +91,7 @@ func TestControlPaneSaysWhatIsWrong(t *testing.T) {
 		{func() { c.weight.field.SetText("x") }, `Strength "x"`},
 		{func() { c.weight.set(0) }, "above 0"},
 		{func() { c.weight.set(1); c.from.set(80); c.to.set(40) }, "the smaller first"},
+		{func() { c.way.SetSelected("Edges"); c.knobs[c.way.SelectedIndex()][1].field.SetText("9000") }, `High threshold "9000" of the control: a number from 1 to 4096`},
 	} {
 		bad.change()
 		w.create.start()

@@ -21,7 +21,11 @@ func (c *controlPane) request() ([]Control, [][]byte, error) {
 	if i < 0 {
 		return nil, nil, errors.New("no ControlNet fits the model: remove the picture it would look at, or choose another model")
 	}
-	out := Control{Net: c.nets[i].Path, A: c.a, B: c.b}
+	out := Control{Net: c.nets[i].Path}
+	var err error
+	if out.A, out.B, err = c.hintSettings(); err != nil {
+		return nil, nil, err
+	}
 	if way := hint.All()[max(0, c.way.SelectedIndex())]; way.Name != "none" {
 		out.Preprocessor = way.Name
 	}
@@ -80,12 +84,7 @@ func (c *controlPane) restore(r gallery.Recipe) (unmatched []string) {
 			unmatched = append(unmatched, "ControlNet "+name)
 		}
 		if way, err := hint.Find(say.Module); err == nil {
-			c.way.SetSelected(wayName(way))
-			for k, v := range []float64{say.A, say.B} {
-				if k < len(way.Settings) && v > 0 && v != way.Settings[k].Default {
-					*[]*float64{&c.a, &c.b}[k] = v
-				}
-			}
+			c.setHint(way, say.A, say.B)
 		} else {
 			unmatched = append(unmatched, "preprocessor "+say.Module)
 		}
