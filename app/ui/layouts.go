@@ -7,7 +7,6 @@ import (
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/layout"
-	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 )
 
@@ -53,92 +52,6 @@ func (r *panelRenderer) Refresh() {
 	r.bg.FillColor = themed(r.p.color)
 	r.bg.Refresh()
 	r.WidgetRenderer.Refresh()
-}
-
-// text is one line in the theme's colours, without the padding of a Label.
-type text struct {
-	widget.BaseWidget
-	Text  string
-	color fyne.ThemeColorName
-	size  fyne.ThemeSizeName
-	style fyne.TextStyle
-	align fyne.TextAlign
-	cut   bool // to the room that there is, with an ellipsis; else the text asks for all of its own
-}
-
-func newText(s string, color fyne.ThemeColorName, size fyne.ThemeSizeName) *text {
-	t := &text{Text: s, color: color, size: size}
-	t.ExtendBaseWidget(t)
-	return t
-}
-
-// caption names the control beside or below it.
-func caption(s string) *text { return newText(s, colorMuted, theme.SizeNameCaptionText) }
-
-func heading(s string) *text {
-	t := newText(s, theme.ColorNameForeground, theme.SizeNameSubHeadingText)
-	t.style.Bold = true
-	return t
-}
-
-// short lets the text be cut off where there is no room for it.
-func (t *text) short() *text {
-	t.cut = true
-	return t
-}
-
-func (t *text) SetText(s string) {
-	if s != t.Text {
-		t.Text = s
-		t.Refresh()
-	}
-}
-
-func (t *text) CreateRenderer() fyne.WidgetRenderer {
-	r := &textRenderer{t: t, line: canvas.NewText("", nil)}
-	r.WidgetRenderer = widget.NewSimpleRenderer(r.line)
-	r.apply()
-	return r
-}
-
-type textRenderer struct {
-	fyne.WidgetRenderer
-	t    *text
-	line *canvas.Text
-}
-
-func (r *textRenderer) apply() {
-	r.line.Text, r.line.Color = r.t.Text, themed(r.t.color)
-	r.line.TextSize = theme.Size(r.t.size)
-	r.line.TextStyle, r.line.Alignment = r.t.style, r.t.align
-}
-
-func (r *textRenderer) Refresh() {
-	r.apply()
-	r.trim(r.t.Size())
-	r.line.Refresh()
-}
-
-func (r *textRenderer) MinSize() fyne.Size {
-	if r.t.cut {
-		return fyne.NewSize(0, r.line.MinSize().Height)
-	}
-	return r.WidgetRenderer.MinSize()
-}
-
-func (r *textRenderer) Layout(size fyne.Size) {
-	r.trim(size)
-	r.WidgetRenderer.Layout(size)
-}
-
-// trim makes the line what of the text fits.
-func (r *textRenderer) trim(size fyne.Size) {
-	if !r.t.cut {
-		return
-	}
-	r.line.Text = ellipsis(r.t.Text, func(s string) bool {
-		return fyne.MeasureText(s, r.line.TextSize, r.line.TextStyle).Width <= size.Width
-	})
 }
 
 func padded(pad float32, o fyne.CanvasObject) *fyne.Container {
