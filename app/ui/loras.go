@@ -23,6 +23,7 @@ type loraList struct {
 
 type loraRow struct {
 	lora     LoRA
+	name     *hoveredText
 	strength *number
 	content  fyne.CanvasObject
 }
@@ -105,7 +106,20 @@ func (l *loraList) newRow(lora LoRA) *loraRow {
 		l.set(slices.Delete(l.list(), i, i+1))
 		l.changed()
 	}).quiet()
-	name := newText(lora.Name, theme.ColorNameForeground, theme.SizeNameCaptionText).short()
-	r.content = beside(fixedSize(96, 0, middle(name)), middle(r.strength.slider), row(2, fixedSize(52, 0, r.strength.field), remove))
+	slider, rest := middle(r.strength.slider), row(2, fixedSize(52, 0, r.strength.field), remove)
+	r.name = newHoveredText(lora.Name, func(on bool) {
+		r.name.over = 0
+		if on { // all of the name, over the slider's room
+			r.name.over = slider.Size().Width
+		}
+		show(slider, !on || r.name.width(lora.Name) <= loraName)
+		r.name.Refresh()
+	})
+	r.name.shortWithin()
+	r.content = beside(fixedSize(loraName, 0, middle(r.name)), slider, rest)
 	return r
 }
+
+// loraName is the width of a LoRA's name. Of one that is longer, the middle is left
+// out, as the end is often the step that it was written at, until the mouse is over it.
+const loraName = 96

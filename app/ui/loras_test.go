@@ -80,6 +80,35 @@ func TestLoRAs(t *testing.T) {
 }
 
 // A recipe's LoRAs come back as rows, by name or else by hash.
+// A long name shows its end, and all of it while the mouse is over it.
+func TestLoRANames(t *testing.T) {
+	w, _ := open(t, &fakeEngine{})
+	l := w.create.form.loras
+	const long = "my-model-of-foxes-000250"
+	l.set([]LoRA{{long, 1, 1}, {"fur", 1, 1}})
+	w.Resize(w.Canvas().Size().AddWidthHeight(0, 1)) // which lays the rows out
+	for i, want := range []string{long, "fur"} {
+		r := l.items[i]
+		shown := func() string { return test.WidgetRenderer(r.name).(*textRenderer).line.Text }
+		head, tail, cut := strings.Cut(shown(), "…")
+		if cut != (want == long) || !strings.HasPrefix(want, head) || !strings.HasSuffix(want, tail) {
+			t.Errorf("%s is shown as %q", want, shown())
+		}
+		if cut && !strings.HasSuffix(tail, "0250") {
+			t.Errorf("%q does not tell the step", shown())
+		}
+		r.name.MouseIn(nil)
+		visible := r.strength.slider.Visible() && slices.Contains(seen(r.content), fyne.CanvasObject(r.strength.slider))
+		if shown() != want || visible == cut {
+			t.Errorf("with the mouse over it, %s is shown as %q; the slider is seen: %v", want, shown(), visible)
+		}
+		r.name.MouseOut()
+		if now := shown(); now != head+map[bool]string{true: "…"}[cut]+tail || !slices.Contains(seen(r.content), fyne.CanvasObject(r.strength.slider)) {
+			t.Errorf("afterwards %s is shown as %q", want, now)
+		}
+	}
+}
+
 func TestRestoreLoRAs(t *testing.T) {
 	x := Extras{LoRAs: []Extra{{Name: "fur", Hash: "aaaa1111bbbb2222"}, {Name: "Renamed", Hash: "cccc3333dddd4444"}, {Name: "plain"}}}
 	for _, c := range []struct {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 func TestParseSize(t *testing.T) {
@@ -72,6 +73,33 @@ func TestWords(t *testing.T) {
 	} {
 		if got := when(in, now); got != want {
 			t.Errorf("when(%v) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// Of what does not fit, as much is shown as there is room for.
+func TestEllipsis(t *testing.T) {
+	for _, c := range []struct {
+		s           string
+		room        int
+		end, middle string
+	}{
+		{"", 3, "", ""},
+		{"fur", 3, "fur", "fur"},
+		{"my-model-000250", 15, "my-model-000250", "my-model-000250"},
+		{"my-model-000250", 13, "my-model-000…", "my-mod…000250"},
+		{"my-model-000250", 12, "my-model-00…", "my-mod…00250"},
+		{"a fox in snow", 6, "a fox…", "a f…ow"},
+		{"猫猫猫猫犬", 4, "猫猫猫…", "猫猫…犬"},
+		{"fur", 1, "…", "…"},
+		{"fur", 0, "…", "…"},
+	} {
+		fits := func(s string) bool { return utf8.RuneCountInString(s) <= c.room }
+		if got := ellipsis(c.s, fits); got != c.end {
+			t.Errorf("%q in %d: %q, want %q", c.s, c.room, got, c.end)
+		}
+		if got := ellipsisWithin(c.s, fits); got != c.middle {
+			t.Errorf("%q in %d, with its end: %q, want %q", c.s, c.room, got, c.middle)
 		}
 	}
 }

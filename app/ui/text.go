@@ -17,7 +17,8 @@ type text struct {
 	size  fyne.ThemeSizeName
 	style fyne.TextStyle
 	align fyne.TextAlign
-	cut   bool // to the room that there is, with an ellipsis; else the text asks for all of its own
+	cut   func(s string, fits func(string) bool) string // to the room that there is; nil: the text asks for all of its own
+	over  float32                                       // by which it may stand out to the right then
 }
 
 func newText(s string, color fyne.ThemeColorName, size fyne.ThemeSizeName) *text {
@@ -37,7 +38,13 @@ func heading(s string) *text {
 
 // short lets the text be cut off where there is no room for it.
 func (t *text) short() *text {
-	t.cut = true
+	t.cut = ellipsis
+	return t
+}
+
+// shortWithin is short that keeps the end as well.
+func (t *text) shortWithin() *text {
+	t.cut = ellipsisWithin
 	return t
 }
 
@@ -74,7 +81,7 @@ func (r *textRenderer) Refresh() {
 }
 
 func (r *textRenderer) MinSize() fyne.Size {
-	if r.t.cut {
+	if r.t.cut != nil {
 		return fyne.NewSize(0, r.line.MinSize().Height)
 	}
 	return r.WidgetRenderer.MinSize()
@@ -87,10 +94,13 @@ func (r *textRenderer) Layout(size fyne.Size) {
 
 // trim makes the line what of the text fits.
 func (r *textRenderer) trim(size fyne.Size) {
-	if !r.t.cut {
+	if r.t.cut == nil {
 		return
 	}
-	r.line.Text = ellipsis(r.t.Text, func(s string) bool {
-		return fyne.MeasureText(s, r.line.TextSize, r.line.TextStyle).Width <= size.Width
+	r.line.Text = r.t.cut(r.t.Text, func(s string) bool {
+		return r.t.width(s) <= size.Width+r.t.over
 	})
 }
+
+// width is that of s in the text's type.
+func (t *text) width(s string) float32 { return fyne.MeasureText(s, theme.Size(t.size), t.style).Width }

@@ -100,5 +100,17 @@ func ellipsis(s string, fits func(string) bool) string {
 	return strings.TrimRight(string(runes[:n]), " ") + "…"
 }
 
+// ellipsisWithin is s with as much left out of its middle as it must be to fit: ends
+// of names often tell more than what comes before.
+func ellipsisWithin(s string, fits func(string) bool) string {
+	if s == "" || fits(s) {
+		return s
+	}
+	runes := []rune(s)
+	keep := func(n int) string { return string(runes[:(n+1)/2]) + "…" + string(runes[len(runes)-n/2:]) }
+	n := sort.Search(len(runes), func(n int) bool { return !fits(keep(n + 1)) })
+	return keep(min(n, len(runes)-1))
+}
+
 // oneLine is s without line breaks.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
