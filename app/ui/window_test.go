@@ -5,7 +5,6 @@ package ui
 import (
 	"errors"
 	"image"
-	"image/color"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -21,76 +20,6 @@ import (
 
 	"latent/app/gallery"
 )
-
-// queue stands in for the window's goroutine: the test runs what is posted.
-type queue chan func()
-
-func (q queue) post(f func()) { q <- f }
-
-// until runs what is posted until done says so.
-func (q queue) until(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	limit := time.After(time.Minute)
-	for !done() {
-		select {
-		case f := <-q:
-			f()
-		case <-time.After(5 * time.Millisecond): // not all that is waited for is posted
-		case <-limit:
-			t.Fatal("waited in vain until " + what)
-		}
-	}
-}
-
-// open returns a window over e, whose folders and settings are temporary.
-func open(t *testing.T, e Engine) (*Window, queue) {
-	t.Helper()
-	return openIn(t, e, t.TempDir())
-}
-
-// openIn returns a window whose folders and settings are in dir, as those of a
-// program that is started again.
-func openIn(t *testing.T, e Engine, dir string) (*Window, queue) {
-	t.Helper()
-	at := places{settings: filepath.Join(dir, "config", "settings.toml"), state: filepath.Join(dir, "state"), cache: filepath.Join(dir, "cache"), trash: filepath.Join(dir, "trash")}
-	s := defaultSettings()
-	s.Output, s.Models = filepath.Join(dir, "pictures"), filepath.Join(dir, "models")
-	s.LoRAs, s.Embeddings, s.VAEs = filepath.Join(dir, "loras"), filepath.Join(dir, "embeddings"), filepath.Join(dir, "vae")
-	if err := saveSettings(at.settings, s); err != nil {
-		t.Fatal(err)
-	}
-	q := make(queue, 10000)
-	w := newWindow(test.NewTempApp(t), e, at, q.post)
-	t.Cleanup(func() {
-		w.leave()
-		w.gallery.thumbs.rest()
-	})
-	return w, q
-}
-
-// rest waits for the thumbnails under way, and lets no other be begun.
-func (t *thumbs) rest() {
-	for {
-		t.mu.Lock()
-		t.wanted = nil
-		done := t.workers == 0
-		t.mu.Unlock()
-		if done {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// themedApp is an app for widgets that are tested alone.
-func themedApp(t *testing.T) {
-	test.NewTempApp(t).Settings().SetTheme(newLook("dark"))
-}
-
-// idle tells whether all pictures are finished and kept.
-func idle(w *Window) func() bool {
-	return func() bool { return w.jobs.running == nil && w.jobs.waits() == 0 }
-}
 
 func TestGenerate(t *testing.T) {
 	e := &fakeEngine{}
@@ -260,46 +189,6 @@ func TestUnwritableFolder(t *testing.T) {
 	}
 }
 
-func TestFormErrors(t *testing.T) {
-	for _, c := range []struct {
-		name, want string
-		spoil      func(f *form)
-	}{
-		{"prompt", "write a prompt", func(f *form) { f.prompt.SetText("  ") }},
-		{"steps", "steps \"0\"", func(f *form) { f.steps.field.SetText("0") }},
-		{"half steps", "steps \"2.5\"", func(f *form) { f.steps.field.SetText("2.5") }},
-		{"guidance", "guidance \"much\"", func(f *form) { f.guidance.field.SetText("much") }},
-		{"size", "multiple of 8", func(f *form) { f.size.SetText("100 × 99") }},
-		{"seed", "seed \"-4\"", func(f *form) { f.seed.SetText("-4") }},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			w, _ := open(t, &fakeEngine{})
-			f := w.create.form
-			f.setLock(true)
-			c.spoil(f)
-			w.create.start()
-			if len(w.jobs.list) > 0 {
-				t.Fatal("it started all the same")
-			}
-			if got := w.create.notice.message.Text; !strings.Contains(strings.ToLower(got), c.want) {
-				t.Errorf("notice %q, want something of %q", got, c.want)
-			}
-		})
-	}
-}
-
-func TestNumber(t *testing.T) {
-	n := newNumber(&keys{}, "Steps", 1, 60, 1, 1000)
-	n.slider.SetValue(30)
-	if n.field.Text != "30" {
-		t.Errorf("field %q after the slider went to 30", n.field.Text)
-	}
-	n.field.SetText("200") // beyond the slider's end
-	if v, ok := n.read(); !ok || v != 200 || n.slider.Value != 60 || n.field.Text != "200" {
-		t.Errorf("read %v %v, slider %v, field %q; want 200 with the slider at its end", v, ok, n.slider.Value, n.field.Text)
-	}
-}
-
 func TestRestoreAndDrop(t *testing.T) {
 	w, q := open(t, &fakeEngine{})
 	r := gallery.Recipe{Prompt: "a cat", Negative: "a dog", Steps: 33, Sampler: "Euler a", CFGScale: 6.5, Seed: 99, Width: 96, Height: 64, Model: "large sky", RNG: "cpu"}
@@ -391,39 +280,4 @@ func TestStripIsBounded(t *testing.T) {
 	if picked != 3*stripLength-2 || !s.items[1].tile.chosen || s.items[0].tile.chosen {
 		t.Error("tapping a tile must pick and mark it alone")
 	}
-}
-
-// The view scales in the background, to its own size, and always into one image.
-func TestView(t *testing.T) {
-	themedApp(t)
-	q := make(queue, 100)
-	v := newView(q.post)
-	test.NewTempWindow(t, v).Resize(fyne.NewSize(200, 150))
-	only := v.image
-	for i := range 3 {
-		img := image.NewNRGBA(image.Rect(0, 0, 32, 16))
-		for j := range img.Pix {
-			img.Pix[j] = 255
-		}
-		img.SetNRGBA(0, 0, color.NRGBA{uint8(i), 0, 0, 255})
-		v.preview(img)
-		q.until(t, "the picture is scaled", func() bool { return v.image.Image != nil && !v.mightChange() })
-		b := v.image.Image.Bounds()
-		if b.Dx() <= 32 || b.Dx() != 2*b.Dy() {
-			t.Errorf("picture is shown in %v", b)
-		}
-	}
-	if v.image != only {
-		t.Error("the canvas image was replaced")
-	}
-	v.show(nil)
-	if v.image.Visible() {
-		t.Error("an emptied view shows nothing")
-	}
-}
-
-func (v *view) mightChange() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.working
 }
