@@ -25,8 +25,7 @@ func init() { gpu.Register("host", open) }
 // backend is the state behind one open device.
 type backend struct {
 	info    gpu.Info
-	isa     int  // as host_isa tells
-	pairs   bool // kernels multiply pairs of bf16, and oneDNN has nothing better
+	isa     int // as host_isa tells
 	ops     map[C.host_spec]*op
 	parts   map[C.host_spec]parts
 	layouts []*op // one for each layout of packed weights
@@ -56,7 +55,6 @@ func open(arg string) (gpu.Backend, error) {
 	runtime.LockOSThread()
 	threads := int(C.omp_get_max_threads())
 	b := &backend{isa: int(C.host_isa()), ops: map[C.host_spec]*op{}, parts: map[C.host_spec]parts{}, buffers: map[*buffer]struct{}{}}
-	b.pairs = isa() == "avx512bf16"
 	b.info = gpu.Info{
 		Name:    "host",
 		Detail:  fmt.Sprintf("%s, %d threads", C.GoString(C.host_isa_name()), threads),

@@ -110,7 +110,7 @@ static void winograd_pack(int dt, void *packed, const void *weights, long o, lon
 		}
 }
 
-// winograd is y[n,h,w,o] (+)= x[n,h,w,c] ∗ w + bias; c is a multiple of 32, o one of 16.
+// winograd is y[n,h,w,o] (+)= x[n,h,w,c] ∗ w + bias; c and o are multiples of 32.
 static void winograd(int dt, void *y, const void *x, const void *packed, const float *bias, int add, long n, long h,
                      long w, long c, long o) {
 	if (dt != F32)

@@ -157,7 +157,7 @@ func (b *backend) Conv2d(y, x, w, bias, res *gpu.Tensor, c gpu.Conv) {
 		b.widen(1, []*gpu.Tensor{y, x, w, res}, func(t []*gpu.Tensor) { b.Conv2d(t[0], t[1], t[2], bias, t[3], c) })
 		return
 	}
-	if b.suitsWinograd(x, w, c) {
+	if suitsWinograd(x, w, c) {
 		if res != nil {
 			b.Cast(y, res)
 		}
@@ -172,7 +172,7 @@ func (b *backend) Conv2dGradInput(dx, dy, w *gpu.Tensor, c gpu.Conv) {
 		b.widen(1, []*gpu.Tensor{dx, dy, w}, func(t []*gpu.Tensor) { b.Conv2dGradInput(t[0], t[1], t[2], c) })
 		return
 	}
-	if b.suitsWinograd(dy, w, c) {
+	if suitsWinograd(dy, w, c) {
 		b.winograd(dx, dy, w, nil, false, true)
 		return
 	}

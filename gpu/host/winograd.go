@@ -12,10 +12,11 @@ import (
 )
 
 // suitsWinograd tells whether Winograd's algorithm does a convolution of x, or its
-// gradient by x, in less time: with 3×3 weights, where there are pixels and channels
-// enough. It does not ask for the number of pictures, lest a picture depend on those
-// beside it.
-func (b *backend) suitsWinograd(x, w *gpu.Tensor, c gpu.Conv) bool {
+// gradient by x, in less time: with 3×3 weights, of pixels enough and channels by the
+// vector. It does not ask for the number of pictures, lest a picture depend on those
+// beside it. bf16 is for processors that multiply pairs of it and have no matrix unit,
+// which would be faster still.
+func suitsWinograd(x, w *gpu.Tensor, c gpu.Conv) bool {
 	const (
 		pixels   = 8 * 8
 		channels = 32
@@ -23,9 +24,9 @@ func (b *backend) suitsWinograd(x, w *gpu.Tensor, c gpu.Conv) bool {
 	)
 	o, in := w.Dim(0), w.Dim(3)
 	return w.Dim(1) == 3 && w.Dim(2) == 3 && c == gpu.Conv{Stride: 1, Top: 1, Bottom: 1, Left: 1, Right: 1} &&
-		o%32 == 0 && in%32 == 0 && min(o, in) >= channels &&
+		o%channels == 0 && in%channels == 0 &&
 		x.Dim(1)*x.Dim(2) >= pixels && winogradBytes(w, false) <= bytes &&
-		(x.DType() == gpu.Float32 || b.pairs)
+		(x.DType() == gpu.Float32 || isa() == "avx512bf16")
 }
 
 // winogradBytes is the size of packed weights: 16 products for 9 weights, with as many

@@ -38,7 +38,7 @@ func TestWinograd(t *testing.T) {
 				r := rand.New(rand.NewPCG(3, uint64(g.o)))
 				x, xv := random(t, dev, r, dtype, g.n, g.h, g.w, g.c)
 				w, wv := random(t, dev, r, dtype, g.o, 3, 3, g.c)
-				if !b.suitsWinograd(x, w, g.Conv) {
+				if !suitsWinograd(x, w, g.Conv) {
 					t.Skip("this processor convolves in another way")
 				}
 				bias, bv := random(t, dev, r, gpu.Float32, g.o)
@@ -97,7 +97,7 @@ func BenchmarkWinograd(bench *testing.B) {
 			y := dev.Empty(dtype, g.n, g.h, g.w, g.o)
 			flop := 2 * float64(y.Len()) * float64(9*g.c)
 			bench.Run(fmt.Sprintf("%d×%d×%d×%d-%d/%v", g.n, g.h, g.w, g.c, g.o, dtype), func(bench *testing.B) {
-				if !b.suitsWinograd(x, w, g.Conv) {
+				if !suitsWinograd(x, w, g.Conv) {
 					bench.Skip("this processor convolves in another way")
 				}
 				spec := convSpec(0, x, w, y, g.Conv)
