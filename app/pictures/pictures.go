@@ -21,7 +21,7 @@ import (
 // file's bytes, and its pixels, four bytes each and up to eight while decoding.
 const (
 	maxBytes  = 128 << 20
-	maxPixels = 64 << 20
+	MaxPixels = 64 << 20
 )
 
 // A format is a kind of file that Load reads. Formats are told apart by their
@@ -134,7 +134,7 @@ func (f format) read(data []byte) (img *image.NRGBA, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if config.Width <= 0 || config.Height <= 0 || config.Width > maxPixels/config.Height {
+	if config.Width <= 0 || config.Height <= 0 || config.Width > MaxPixels/config.Height {
 		return nil, fmt.Errorf("%d×%d pixels are too many", config.Width, config.Height)
 	}
 	decoded, err := f.decode(bytes.NewReader(data))

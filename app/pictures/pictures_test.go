@@ -166,7 +166,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		b := img.Bounds()
-		if b.Min != (image.Point{}) || b.Empty() || b.Dx()*b.Dy() > maxPixels {
+		if b.Min != (image.Point{}) || b.Empty() || b.Dx()*b.Dy() > MaxPixels {
 			t.Fatalf("bounds %v", b)
 		}
 		if b.Dx()*b.Dy() < 1<<16 {

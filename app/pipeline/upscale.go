@@ -11,6 +11,7 @@ import (
 	"github.com/disintegration/imaging"
 
 	"latent/app/library"
+	"latent/app/pictures"
 	"latent/gpu"
 	"latent/gpu/nn"
 )
@@ -32,12 +33,17 @@ func upscale(ctx context.Context, upscaler string, dev *gpu.Device, dtype gpu.DT
 		return nil, err
 	}
 	defer nn.Free(net)
-	size, scale := img.Rect.Size(), net.Config.Scale()
-	if scale == 1 && width > size.X {
-		return nil, fmt.Errorf("upscaler %s mends pictures, it does not enlarge them: choose another", upscaler)
-	}
+	scale := net.Config.Scale()
 	// A factor beyond the network's is reached by several passes.
 	for {
+		size := img.Rect.Size()
+		if scale == 1 && (width > size.X || height > size.Y) {
+			return nil, fmt.Errorf("upscaler %s mends pictures, it does not enlarge them: choose another", upscaler)
+		}
+		if w, h := size.X*scale, size.Y*scale; w > pictures.MaxPixels/h {
+			return nil, fmt.Errorf("a picture of %dx%d made %d times larger has more than %d million pixels, which could not be read again: choose a smaller factor",
+				size.X, size.Y, scale, pictures.MaxPixels>>20)
+		}
 		if img, err = net.Enlarge(ctx, dev, img, progress); err != nil {
 			return nil, err
 		}

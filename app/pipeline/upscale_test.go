@@ -14,12 +14,18 @@ import (
 // tinyUpscaler writes an ESRGAN that doubles, of random weights.
 func tinyUpscaler(t *testing.T) string {
 	t.Helper()
+	return upscalerOf(t, 1)
+}
+
+// upscalerOf writes one that doubles so many times.
+func upscalerOf(t *testing.T, doubling int) string {
+	t.Helper()
 	dev, err := gpu.Open("reference")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer dev.Close()
-	n, err := esrgan.New(esrgan.Config{Shuffle: 1, Doubling: 1, Width: 8, Growth: 4, Blocks: 1})
+	n, err := esrgan.New(esrgan.Config{Shuffle: 1, Doubling: doubling, Width: 8, Growth: 4, Blocks: 1})
 	if err == nil {
 		err = nn.Init(n, dev, gpu.Float32, noise.NewRand(1))
 	}
@@ -46,6 +52,29 @@ func TestUpscale(t *testing.T) {
 		if b := out.Rect; b.Dx() != c.wantW || b.Dy() != c.wantH || passes != c.passes {
 			t.Errorf("to %d×%d: a picture of %v after %d passes, want %d×%d after %d", c.width, c.height, b, passes, c.wantW, c.wantH, c.passes)
 		}
+	}
+}
+
+// What cannot end, or could not be opened again, is refused before the work.
+func TestUpscaleRefuses(t *testing.T) {
+	e := start(t)
+	same, eight := upscalerOf(t, 0), upscalerOf(t, 3)
+	for _, c := range []struct {
+		upscaler      string
+		side          int
+		width, height int
+		want          string
+	}{
+		{same, 8, 9, 8, "does not enlarge"}, {same, 8, 8, 9, "does not enlarge"},
+		{eight, 1100, 0, 0, "64 million pixels"}, {eight, 140, 9000, 9000, "64 million pixels"},
+	} {
+		_, err := e.Upscale(t.Context(), c.upscaler, smooth(c.side, c.side), c.width, c.height, nil)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%d pixels to %d×%d: %v, want %q", c.side, c.width, c.height, err, c.want)
+		}
+	}
+	if out, err := e.Upscale(t.Context(), same, smooth(8, 8), 0, 0, nil); err != nil || out.Rect.Dx() != 8 {
+		t.Errorf("a picture to mend: %v", err)
 	}
 }
 
