@@ -9,8 +9,11 @@ import (
 )
 
 const (
-	tile   = 192 // pixels of the picture that are enlarged at once, a side
-	border = 16  // around them, for what a pixel depends on: as much as is seen in the result
+	tile = 192 // pixels of the picture that are enlarged at once, a side
+	// border is what is seen around them. A pixel depends on more, but hardly: with 23
+	// blocks of random weights a seam is off by 1e-5 of the deviation at 8 pixels, and
+	// by no more than rounding at 16.
+	border = 16
 )
 
 // Enlarge makes a picture Scale times larger, in tiles: memory does not grow with the

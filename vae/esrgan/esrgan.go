@@ -8,6 +8,7 @@ package esrgan
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -133,8 +134,7 @@ func (d *dense) forward(x *gpu.Tensor) *gpu.Tensor {
 // leaky is x where that is positive, else x/5.
 func leaky(x *gpu.Tensor) *gpu.Tensor {
 	const slope = 0.2
-	inf := float32(1e38)
-	return gpu.Combine([]float32{slope, 1 - slope}, x, gpu.Clamp(x, 0, inf))
+	return gpu.Combine([]float32{slope, 1 - slope}, x, gpu.Clamp(x, 0, float32(math.Inf(1))))
 }
 
 // ConfigOf tells from the shapes of a file, under the names that Net has, what its

@@ -130,8 +130,8 @@ func unshuffle(v []float32, h, w, s int) []float32 {
 	return out
 }
 
-// A picture of several tiles is the one that is enlarged whole: the network of two
-// blocks looks 37 pixels far, of which the nearest count.
+// A picture of several tiles is the one that is enlarged whole, though a pixel depends
+// on more than a tile's border.
 func TestEnlarge(t *testing.T) {
 	dev, err := gpu.Open("auto")
 	if err != nil {
