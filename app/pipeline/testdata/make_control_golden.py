@@ -6,6 +6,7 @@ The nets are saved in control/, one as a folder, the others as files without a c
 """
 import pathlib
 import shutil
+import sys
 
 import numpy as np
 import torch
@@ -19,6 +20,8 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.resolve().parents[2] / "gpu/nn/golden"))
+from small import randomize  # noqa: E402
 MODEL, WAYS, CONTROL = HERE / "model", HERE / "ways", HERE / "control"
 WIDTH, HEIGHT, SEED = 48, 32, 1234
 PROMPT = dict(prompt="a red fox, blue sky", num_inference_steps=10, guidance_scale=4.0, output_type="pt")
@@ -29,12 +32,7 @@ def net(unet, name, **change):
             "attention_head_dim", "use_linear_projection", "addition_embed_type", "addition_embed_type_num_heads",
             "addition_time_embed_dim", "projection_class_embeddings_input_dim", "transformer_layers_per_block")
     model = ControlNetModel(**{k: unet.config[k] for k in keys}, conditioning_embedding_out_channels=(2, 3, 4, 5), **change)
-    for key, p in model.named_parameters():
-        fan_in = p[0].numel() if p.dim() > 1 else 0
-        value = torch.randn_like(p) * (fan_in**-0.5 if fan_in else 0.2)
-        if "norm" in key and key.endswith("weight"):
-            value += 1
-        p.data = value.half().float()
+    randomize(model)
     if name == "b":
         model.half().save_pretrained(CONTROL / name)
     else:
