@@ -11,7 +11,8 @@ import (
 // rounded.
 func Float32s(format string, data []byte) ([]float32, error) {
 	size, err := byteSize(format)
-	if f8 := float8s[format]; f8 != nil {
+	eight := float8s[format]
+	if eight != nil {
 		size, err = 1, nil
 	}
 	if err != nil {
@@ -34,7 +35,7 @@ func Float32s(format string, data []byte) ([]float32, error) {
 		case "F64":
 			dst[i] = float32(math.Float64frombits(le.Uint64(at)))
 		default:
-			dst[i] = float8s[format][data[i]]
+			dst[i] = eight[data[i]]
 		}
 	}
 	return dst, nil
