@@ -47,13 +47,9 @@ func NewControlNet(cfg ControlConfig) (*ControlNet, error) {
 		Down:    []*nn.Conv2d{zero(width[0])},
 		Mid:     zero(width[len(width)-1]),
 	}
-	for i, c := range width {
-		layers := cfg.LayersPerBlock.at(i)
-		if i < len(width)-1 {
-			layers++ // its downsampler
-		}
-		for range layers {
-			m.Down = append(m.Down, zero(c))
+	for i, b := range m.DownBlocks {
+		for range len(b.Resnets) + len(b.Downsamplers) {
+			m.Down = append(m.Down, zero(width[i]))
 		}
 	}
 	return m, nil
