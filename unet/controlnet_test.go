@@ -4,7 +4,6 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"latent/gpu"
@@ -40,14 +39,7 @@ func loadControl(t *testing.T, dev *gpu.Device, dtype gpu.DType, name string, sr
 		t.Fatal(err)
 	}
 	f := golden.Open(t, controlDir(name), "golden.safetensors")
-	in := inputs{x: f.Tensor(dev, dtype, "x"), cond: f.Tensor(dev, dtype, "cond")}
-	in.t, _ = f.Float32s("t")
-	if f.Has("pooled") {
-		in.added.Pooled = f.Tensor(dev, dtype, "pooled")
-		ids, shape := f.Float32s("time_ids")
-		in.added.TimeIDs = slices.Collect(slices.Chunk(ids, shape[1]))
-	}
-	return m, f, in
+	return m, f, readInputs(f, dev, dtype)
 }
 
 // residuals runs a model on the picture of its goldens that is called name.
@@ -194,6 +186,8 @@ func TestRescueOfControlNet(t *testing.T) {
 	})
 }
 
+var controlConfigs = golden.Configs[ControlConfig, *ControlNet]{Parse: ParseControlConfig, New: NewControlNet}
+
 // The models that people have, by their number of parameters.
 func TestControlNetSizes(t *testing.T) {
 	for _, c := range []struct {
@@ -207,17 +201,7 @@ func TestControlNetSizes(t *testing.T) {
 			"addition_embed_type":"text_time","addition_time_embed_dim":256,
 			"projection_class_embeddings_input_dim":2816}`, 1_251_014_160},
 	} {
-		cfg, err := ParseControlConfig([]byte(strings.Replace(c.config, "{", `{"_class_name":"ControlNetModel",`, 1)))
-		if err != nil {
-			t.Fatalf("%s: %v", c.name, err)
-		}
-		m, err := NewControlNet(cfg)
-		if err != nil {
-			t.Fatalf("%s: %v", c.name, err)
-		}
-		if got := nn.Count(m); got != c.want {
-			t.Errorf("%s has %d parameters, want %d", c.name, got, c.want)
-		}
+		controlConfigs.Counts(t, c.name, c.config, c.want)
 	}
 }
 
@@ -235,23 +219,14 @@ func TestParseControlConfigErrors(t *testing.T) {
 		{`{"block_out_channels":[32]}`, "ControlNet config: 1 block_out_channels and 4 down_block_types: want as many of each, 1 to 16"},
 		{`{"down_block_types":["DownBlock2D","DownBlock2D","DownBlock2D","SkipDownBlock2D"]}`, `ControlNet config: down_block_types = "SkipDownBlock2D" is not supported`},
 	} {
-		if _, err := ParseControlConfig([]byte(c.config)); err == nil || err.Error() != c.want {
-			t.Errorf("%s\ngot  %v\nwant %s", c.config, err, c.want)
-		}
+		controlConfigs.Refuses(t, c.config, c.want)
 	}
 }
 
 func FuzzParseControlConfig(f *testing.F) {
+	var seeds [][]byte
 	for _, name := range controlCases {
-		f.Add(golden.Read(f, controlDir(name), "config.json"))
+		seeds = append(seeds, golden.Read(f, controlDir(name), "config.json"))
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		cfg, err := ParseControlConfig(data)
-		if err != nil {
-			return
-		}
-		if _, err := NewControlNet(cfg); err != nil {
-			t.Errorf("a parsed configuration cannot be built: %v", err)
-		}
-	})
+	controlConfigs.Fuzz(f, seeds...)
 }

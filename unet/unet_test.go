@@ -31,6 +31,11 @@ func load(t *testing.T, dev *gpu.Device, dtype gpu.DType, name string) (*Model, 
 		t.Fatal(err)
 	}
 	f := golden.Open(t, dir, "golden.safetensors")
+	return m, f, readInputs(f, dev, dtype)
+}
+
+// readInputs reads those that a file of goldens holds.
+func readInputs(f *golden.File, dev *gpu.Device, dtype gpu.DType) inputs {
 	in := inputs{x: f.Tensor(dev, dtype, "x"), cond: f.Tensor(dev, dtype, "cond")}
 	in.t, _ = f.Float32s("t")
 	optional := func(name string) *gpu.Tensor {
@@ -46,7 +51,7 @@ func load(t *testing.T, dev *gpu.Device, dtype gpu.DType, name string) (*Model, 
 		ids, shape := f.Float32s("time_ids")
 		in.added.TimeIDs = slices.Collect(slices.Chunk(ids, shape[1]))
 	}
-	return m, f, in
+	return in
 }
 
 type inputs struct {
