@@ -21,7 +21,7 @@ type DownBlock2D struct {
 
 func newDownBlock(cfg Config, i int, kind string, in, temb int) *DownBlock2D {
 	b, out := &DownBlock2D{}, cfg.BlockOutChannels[i]
-	for range cfg.LayersPerBlock.at(i) {
+	for range cfg.LayersPerBlock.At(i) {
 		b.Resnets = append(b.Resnets, nn.NewResnetBlock2D(in, out, temb, cfg.NormNumGroups, cfg.NormEps))
 		if kind == crossAttnDown {
 			b.Attentions = append(b.Attentions, newTransformer(cfg, i))
@@ -90,7 +90,7 @@ type UpBlock2D struct {
 // newUpBlock mirrors down block i; in is the width of what comes from below.
 func newUpBlock(cfg Config, i int, kind string, in, temb int) *UpBlock2D {
 	b, out := &UpBlock2D{}, cfg.BlockOutChannels[i]
-	layers := cfg.LayersPerBlock.at(i) + 1
+	layers := cfg.LayersPerBlock.At(i) + 1
 	for j := range layers {
 		// The skip of the last layer was made by the block above on the way down.
 		skip := out

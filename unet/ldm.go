@@ -49,7 +49,7 @@ func (c Config) LDMName(key string) string {
 func (c Config) ldmDown(block int, kind string, i int, name, key string) string {
 	n := 1 // after conv_in
 	for b := range block {
-		n += c.LayersPerBlock.at(b) + 1 // its downsampler
+		n += c.LayersPerBlock.At(b) + 1 // its downsampler
 	}
 	switch kind {
 	case "resnets":
@@ -57,7 +57,7 @@ func (c Config) ldmDown(block int, kind string, i int, name, key string) string 
 	case "attentions":
 		return fmt.Sprintf("input_blocks.%d.1.%s", n+i, name)
 	case "downsamplers":
-		return fmt.Sprintf("input_blocks.%d.0.op.%s", n+c.LayersPerBlock.at(block), strings.TrimPrefix(name, "conv."))
+		return fmt.Sprintf("input_blocks.%d.0.op.%s", n+c.LayersPerBlock.At(block), strings.TrimPrefix(name, "conv."))
 	}
 	return key
 }
@@ -65,7 +65,7 @@ func (c Config) ldmDown(block int, kind string, i int, name, key string) string 
 func (c Config) ldmUp(block int, kind string, i int, name, key string) string {
 	n, last := 0, len(c.BlockOutChannels)-1
 	for b := range block {
-		n += c.LayersPerBlock.at(last-b) + 1
+		n += c.LayersPerBlock.At(last-b) + 1
 	}
 	switch kind {
 	case "resnets":
@@ -77,7 +77,7 @@ func (c Config) ldmUp(block int, kind string, i int, name, key string) string {
 		if c.UpBlockTypes[block] == crossAttnUp {
 			at = 2
 		}
-		return fmt.Sprintf("output_blocks.%d.%d.%s", n+c.LayersPerBlock.at(last-block), at, name)
+		return fmt.Sprintf("output_blocks.%d.%d.%s", n+c.LayersPerBlock.At(last-block), at, name)
 	}
 	return key
 }

@@ -29,8 +29,8 @@ func newTransformer(cfg Config, i int) *Transformer2D {
 		return nn.NewConv2d(c, c, 1, 1, 0)
 	}
 	t := &Transformer2D{Norm: nn.NewGroupNorm(cfg.NormNumGroups, c, 1e-6), ProjIn: project(), ProjOut: project()}
-	for range cfg.TransformerLayersPerBlock.at(i) {
-		t.Blocks = append(t.Blocks, newBasicTransformerBlock(c, cfg.CrossAttentionDim.at(i), cfg.heads().at(i)))
+	for range cfg.TransformerLayersPerBlock.At(i) {
+		t.Blocks = append(t.Blocks, newBasicTransformerBlock(c, cfg.CrossAttentionDim.At(i), cfg.heads().At(i)))
 	}
 	return t
 }

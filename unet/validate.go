@@ -10,7 +10,8 @@ import (
 // Ints is a number for every block, or one number per block.
 type Ints []int
 
-func (v Ints) at(i int) int {
+// At is the number of block i.
+func (v Ints) At(i int) int {
 	if len(v) == 1 {
 		return v[0]
 	}
@@ -189,13 +190,13 @@ func (c Config) validateTogether() error {
 		if width%c.NormNumGroups != 0 {
 			return fmt.Errorf("block_out_channels %d does not divide into norm_num_groups %d", width, c.NormNumGroups)
 		}
-		if c.attends(i) && width%c.heads().at(i) != 0 {
-			return fmt.Errorf("block_out_channels %d does not divide into %d attention heads", width, c.heads().at(i))
+		if c.attends(i) && width%c.heads().At(i) != 0 {
+			return fmt.Errorf("block_out_channels %d does not divide into %d attention heads", width, c.heads().At(i))
 		}
 	}
 	transformers := 0
 	for i := range c.BlockOutChannels {
-		transformers += (2*c.LayersPerBlock.at(i) + 1) * c.TransformerLayersPerBlock.at(i)
+		transformers += (2*c.LayersPerBlock.At(i) + 1) * c.TransformerLayersPerBlock.At(i)
 	}
 	if transformers > maxTransformerBlocks {
 		return fmt.Errorf("layers_per_block and transformer_layers_per_block make %d transformer blocks, want at most %d", transformers, maxTransformerBlocks)

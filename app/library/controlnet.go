@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"latent/gpu/atomicfile"
@@ -154,7 +155,7 @@ func controlFiles(path string) (f Tensors, file string, config []byte, err error
 func fitsModel(c unet.ControlConfig, m *Model) error {
 	u := m.UNet.Config
 	switch {
-	case fmt.Sprint(c.BlockOutChannels) != fmt.Sprint(u.BlockOutChannels) || !sameLayers(c.Config, u):
+	case !slices.Equal(c.BlockOutChannels, u.BlockOutChannels) || !sameLayers(c.Config, u):
 		return fmt.Errorf("was made for a U-Net of other blocks (%v) than the model's (%v)", c.BlockOutChannels, u.BlockOutChannels)
 	case c.CrossAttentionDim[0] != u.CrossAttentionDim[0]:
 		return fmt.Errorf("attends to texts %d wide, and the model's are %d", c.CrossAttentionDim[0], u.CrossAttentionDim[0])
@@ -169,9 +170,8 @@ func fitsModel(c unet.ControlConfig, m *Model) error {
 }
 
 func sameLayers(a, b unet.Config) bool {
-	at := func(v unet.Ints, i int) int { return v[min(i, len(v)-1)] }
 	for i := range a.BlockOutChannels {
-		if at(a.LayersPerBlock, i) != at(b.LayersPerBlock, i) {
+		if a.LayersPerBlock.At(i) != b.LayersPerBlock.At(i) {
 			return false
 		}
 	}
