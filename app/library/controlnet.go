@@ -42,7 +42,7 @@ func (t traits) controls() error {
 	switch {
 	case t.difference:
 		return errors.New("is a ControlNet stored as the difference from Stable Diffusion 1.5, which is not supported: look for the whole one")
-	case t.family == "Stable Diffusion XL refiner" || t.family == "Stable unCLIP":
+	case t.family == refiner || t.family == unCLIP:
 		return fmt.Errorf("is a ControlNet for %s, which is not supported", t.family)
 	}
 	return nil

@@ -22,6 +22,12 @@ const (
 	Other Family = "latent diffusion of its own kind"
 )
 
+// Families that are known, and cannot be opened.
+const (
+	refiner Family = "Stable Diffusion XL refiner"
+	unCLIP  Family = "Stable unCLIP"
+)
+
 // familyOf names the family of a U-Net by the width of the text that it attends
 // to, and by whether it is told the picture's size.
 func familyOf(u unet.Config) Family {

@@ -98,9 +98,9 @@ func unetFamily(context int, told bool) Family {
 	case told && context == 2048:
 		return SDXL
 	case told && context == 1280:
-		return "Stable Diffusion XL refiner"
+		return refiner
 	case told && context == 1024:
-		return "Stable unCLIP"
+		return unCLIP
 	case context == 768:
 		return SD1
 	case context == 1024:
@@ -247,10 +247,10 @@ func (t traits) usable() error {
 
 // paints says why a U-Net of these traits cannot be painted with.
 func (t traits) paints() error {
-	if t.family == "Stable Diffusion XL refiner" {
+	if t.family == refiner {
 		return errRefiner
 	}
-	if t.family == "Stable unCLIP" {
+	if t.family == unCLIP {
 		return errors.New("is Stable unCLIP, which is not supported")
 	}
 	if what := extraInput(t.channels, 4); what != "" {
