@@ -56,7 +56,7 @@ func OpenControlNet(path string, m *Model) (*ControlNet, error) {
 		return nil, fmt.Errorf("ControlNet %s: %w", path, err)
 	}
 	c.Path = path
-	c.Name = strings.TrimSuffix(filepath.Base(filepath.Clean(path)), weightsExt(path))
+	c.Name = nameOf(path)
 	return c, nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"latent/gpu"
@@ -33,7 +32,7 @@ type Info struct {
 // says why: a missing file gives an Info too.
 func Identify(path string) Info {
 	i := Info{Path: path, Kind: KindUnknown}
-	i.Name = strings.TrimSuffix(filepath.Base(filepath.Clean(path)), weightsExt(path))
+	i.Name = nameOf(path)
 	info, err := os.Stat(path)
 	if err != nil {
 		i.Err = atomicfile.Reason(err)

@@ -50,7 +50,7 @@ func (o Options) Open(path string, dev *gpu.Device, dtype gpu.DType) (*Model, er
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", path, err)
 	}
-	m.Name = strings.TrimSuffix(filepath.Base(filepath.Clean(path)), weightsExt(path))
+	m.Name = nameOf(path)
 	m.Path = path
 	m.hash = func() (string, error) { return Hash(path) }
 	return m, nil
@@ -85,6 +85,11 @@ func weightsExt(path string) string {
 		return path[len(path)-len(ext):]
 	}
 	return ""
+}
+
+// nameOf is what a file or folder is called: its name without the ending.
+func nameOf(path string) string {
+	return strings.TrimSuffix(filepath.Base(filepath.Clean(path)), weightsExt(path))
 }
 
 // part is a part of a model with the place of its weights.
