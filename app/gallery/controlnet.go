@@ -3,7 +3,6 @@ package gallery
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 )
@@ -42,21 +41,20 @@ func (c Control) Pair(i int) Pair {
 			return r
 		}, value))
 	}
-	number := func(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
 	boolean := map[bool]string{true: "True", false: "False"}
 	add("Module", c.Module)
 	add("Model", c.Model)
-	add("Weight", number(c.Weight))
+	add("Weight", ftoa(c.Weight))
 	add("Resize Mode", cmp.Or(c.ResizeMode, usualResize))
 	add("Processor Res", strconv.Itoa(c.Resolution))
 	if c.A >= 0 {
-		add("Threshold A", number(c.A))
+		add("Threshold A", ftoa(c.A))
 	}
 	if c.B >= 0 {
-		add("Threshold B", number(c.B))
+		add("Threshold B", ftoa(c.B))
 	}
-	add("Guidance Start", number(c.Start))
-	add("Guidance End", number(c.End))
+	add("Guidance Start", ftoa(c.Start))
+	add("Guidance End", ftoa(c.End))
 	add("Pixel Perfect", boolean[c.Exact])
 	add("Control Mode", cmp.Or(c.Mode, usualMode))
 	return Pair{fmt.Sprint(controlKey, i), strings.Join(parts, ", ")}
@@ -87,11 +85,7 @@ func (p Pair) Control() (c Control, ok bool) {
 }
 
 func (c *Control) set(key, value string) {
-	number := func(to *float64) {
-		if f, err := strconv.ParseFloat(value, 64); err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
-			*to = f
-		}
-	}
+	number := func(to *float64) { atof(value, to) }
 	switch key {
 	case "Module":
 		c.Module = value

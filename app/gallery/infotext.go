@@ -73,13 +73,16 @@ func (r Recipe) infotext(exact []Pair) string {
 	return b.String()
 }
 
+// ftoa writes as few digits as give f back.
+func ftoa(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+
 // line lists the pairs of the last line, in AUTOMATIC1111's order.
 func (r Recipe) line() []Pair {
 	number := func(f float64) string {
 		if f == 0 {
 			return ""
 		}
-		return strconv.FormatFloat(f, 'g', -1, 64)
+		return ftoa(f)
 	}
 	whole := func(n int64) string {
 		if n == 0 {
@@ -104,7 +107,7 @@ func (r Recipe) line() []Pair {
 	out := []Pair{{"Steps", strconv.Itoa(r.Steps)}, {"Sampler", r.Sampler}}
 	for _, p := range []Pair{
 		{"Schedule type", r.ScheduleType},
-		{"CFG scale", strconv.FormatFloat(r.CFGScale, 'g', -1, 64)},
+		{"CFG scale", ftoa(r.CFGScale)},
 		{"Seed", strconv.FormatInt(r.Seed, 10)},
 		{"Size", fmt.Sprintf("%dx%d", r.Width, r.Height)},
 		{"Model hash", r.ModelHash},

@@ -91,11 +91,7 @@ func (r *Recipe) parseLine(line string) {
 
 // set takes over one pair of the last line. A number that is none counts as absent.
 func (r *Recipe) set(key, value string) {
-	number := func(to *float64) {
-		if f, err := strconv.ParseFloat(value, 64); err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
-			*to = f + 0 // no −0
-		}
-	}
+	number := func(to *float64) { atof(value, to) }
 	size := func(w, h *int) {
 		a, b, _ := strings.Cut(value, "x")
 		*w, *h = atoi(a), atoi(b)
@@ -175,6 +171,13 @@ func atoi(s string) int {
 		return 0
 	}
 	return n
+}
+
+// atof leaves what it is to set as it was where s is no number.
+func atof(s string, to *float64) {
+	if f, err := strconv.ParseFloat(s, 64); err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
+		*to = f + 0 // no −0
+	}
 }
 
 // parseSeed reads a seed of 64 bits; the upper half of them is negative here, as
