@@ -227,12 +227,18 @@ func (p *profiler) SumSquares(x *Tensor) float64 {
 }
 
 func (p *profiler) AdamW(param, master, m, v, grad *Tensor, s AdamWStep) {
-	ts := []*Tensor{param, m, v, grad, m, v} // the moments are read and written
-	if master != param {
-		ts = append(ts, master, master)
-	}
+	ts := AdamWUpdate{param, master, m, v, grad, s}.operands()
 	defer p.op("AdamW", param, 0, ts...)()
 	p.Backend.AdamW(param, master, m, v, grad, s)
+}
+
+// operands are the tensors that an update reads or writes, twice where it does both.
+func (u AdamWUpdate) operands() []*Tensor {
+	ts := []*Tensor{u.Param, u.M, u.V, u.Grad, u.M, u.V}
+	if u.Master != u.Param {
+		ts = append(ts, u.Master, u.Master)
+	}
+	return ts
 }
 
 // fusingProfiler is a profiler of a Fuser.
@@ -263,10 +269,7 @@ func (p fusingProfiler) SumSquaresMany(xs []*Tensor) float64 {
 func (p fusingProfiler) AdamWMany(us []AdamWUpdate) {
 	var ts []*Tensor
 	for _, u := range us {
-		ts = append(ts, u.Param, u.M, u.V, u.Grad, u.M, u.V)
-		if u.Master != u.Param {
-			ts = append(ts, u.Master, u.Master)
-		}
+		ts = append(ts, u.operands()...)
 	}
 	defer p.op("AdamW", nil, 0, ts...)()
 	p.f.AdamWMany(us)
