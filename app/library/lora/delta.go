@@ -103,7 +103,7 @@ func (m *module) kernel(k int) bool {
 	}
 	for _, name := range []string{"down", "hada_w1_b", "hada_w2_b", "lokr_w2", "lokr_w2_b"} {
 		mid := map[string]string{"down": "mid", "hada_w1_b": "hada_t1", "hada_w2_b": "hada_t2", "lokr_w2_b": "lokr_t2"}[name]
-		if _, tucker := m.factors[mid]; tucker {
+		if m.has(mid) {
 			continue
 		}
 		if v, ok := m.factors[name]; ok {
@@ -203,17 +203,20 @@ func (m *module) dense(dev *gpu.Device, k int) *gpu.Tensor {
 	})
 }
 
-func (l lowRank) dense(dev *gpu.Device, k int) *gpu.Tensor {
+func (l lowRank) dense(dev *gpu.Device, k int) *gpu.Tensor { return l.addTo(nil, dev, k, 1) }
+
+// addTo is w[O,(k,c)] + s·ΔW; a w of nil is 0.
+func (l lowRank) addTo(w *gpu.Tensor, dev *gpu.Device, k int, s float32) *gpu.Tensor {
 	up, down := make([]float32, len(l.up)), make([]float32, len(l.down))
-	l.fill(up, down, l.r, 0, k, 1)
-	return gpu.Linear(dev.FromFloat32(up, gpu.Float32, l.o, l.r), dev.FromFloat32(down, gpu.Float32, len(down)/l.r, l.r), nil, nil)
+	l.fill(up, down, l.r, 0, k, s)
+	return gpu.Linear(dev.FromFloat32(up, gpu.Float32, l.o, l.r), dev.FromFloat32(down, gpu.Float32, len(down)/l.r, l.r), nil, w)
 }
 
 // kronecker is w1 ⊗ w2: ΔW[(a,p),(b,q,k)] = w1[a,b]·w2[p,q,k].
 func (m *module) kronecker(dev *gpu.Device, k int) *gpu.Tensor {
 	var w1 []float32
 	a, b := matrix(m.factors["lokr_w1"])
-	if _, whole := m.factors["lokr_w1"]; whole {
+	if m.has("lokr_w1") {
 		w1 = m.floats("lokr_w1")
 	} else {
 		l := m.product(dev, "lokr_w1_a", "", "lokr_w1_b")
@@ -221,7 +224,7 @@ func (m *module) kronecker(dev *gpu.Device, k int) *gpu.Tensor {
 	}
 	var w2 []float32 // [p,k,q]
 	p, qk := matrix(m.factors["lokr_w2"])
-	if _, whole := m.factors["lokr_w2"]; whole {
+	if m.has("lokr_w2") {
 		w2 = swap(m.floats("lokr_w2"), p, qk/k, k)
 	} else {
 		l := m.product(dev, "lokr_w2_a", "lokr_t2", "lokr_w2_b")

@@ -42,9 +42,7 @@ func (m *module) decompose(dev *gpu.Device, w0 *gpu.Tensor, k int) *gpu.Tensor {
 	scale := float32(m.multiplier())
 	v := dev.Scope1(func() *gpu.Tensor {
 		if l, ok := m.lowRank(dev); ok {
-			up, down := make([]float32, len(l.up)), make([]float32, len(l.down))
-			l.fill(up, down, l.r, 0, k, scale)
-			return gpu.Linear(dev.FromFloat32(up, gpu.Float32, l.o, l.r), dev.FromFloat32(down, gpu.Float32, len(down)/l.r, l.r), nil, w0)
+			return l.addTo(w0, dev, k, scale)
 		}
 		return gpu.Combine([]float32{1, scale}, w0, m.dense(dev, k))
 	})

@@ -120,8 +120,7 @@ func (p *Patcher) plan(uses []Use) (wanted map[*nn.Param]*patch, fits []Fit, err
 			}
 			targets := map[string]bool{"weight": true}
 			if m.kind() == "difference" {
-				_, targets["weight"] = m.factors["diff"]
-				_, targets["bias"] = m.factors["diff_b"]
+				targets["weight"], targets["bias"] = m.has("diff"), m.has("diff_b")
 			}
 			for _, kind := range []string{"weight", "bias"} {
 				if !targets[kind] {
