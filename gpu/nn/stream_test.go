@@ -2,31 +2,14 @@ package nn
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 
 	"latent/gpu"
 	"latent/gpu/half"
+	"latent/gpu/nn/golden/memory"
 	"latent/gpu/safetensors"
 )
-
-// inFiles is what the process has in memory of files, in bytes.
-func inFiles(t *testing.T) int {
-	t.Helper()
-	data, _ := os.ReadFile("/proc/self/status")
-	_, rest, ok := strings.Cut(string(data), "RssFile:")
-	if !ok {
-		t.Skip("this system does not tell")
-	}
-	n, err := strconv.Atoi(strings.Fields(rest)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n << 10
-}
 
 // A mapped file leaves memory as it is loaded, converted or not, and a second load
 // finds it whole.
@@ -48,11 +31,11 @@ func TestLoadLetsGoOfTheFile(t *testing.T) {
 		}
 		defer f.Close()
 		m, dev := NewEmbedding(n, n), reference(t)
-		before := inFiles(t)
+		before := memory.OfFiles(t)
 		if err := Load(m, dev, gpu.Float32, f); err != nil {
 			t.Fatal(err)
 		}
-		if more := inFiles(t) - before; more > len(data)/4 {
+		if more := memory.OfFiles(t) - before; more > len(data)/4 {
 			t.Errorf("%s: %d bytes of %d are still in memory", from, more, len(data))
 		}
 		first := m.Weight.T.ReadBytes()

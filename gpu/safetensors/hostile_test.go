@@ -2,19 +2,11 @@ package safetensors
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
-)
 
-// allocated is how many bytes f takes in all, garbage included.
-func allocated(f func()) int {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int(after.TotalAlloc - before.TotalAlloc)
-}
+	"latent/gpu/nn/golden/memory"
+)
 
 // Whatever a header says, reading it takes no more memory than some times its size.
 func TestHostileHeaders(t *testing.T) {
@@ -43,7 +35,7 @@ func TestHostileHeaders(t *testing.T) {
 			data = file(c.header, 1)
 		}
 		var err error
-		took := allocated(func() { _, err = Parse(data) })
+		took := memory.Allocated(func() { _, err = Parse(data) })
 		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || len(err.Error()) > 500) {
 			t.Errorf("%s: %v, want %q", c.what, err, c.want)
 		}

@@ -3,33 +3,12 @@ package safetensors
 import (
 	"bytes"
 	"io"
-	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"testing"
-)
 
-// resident is what the process has in memory of files, in bytes.
-func resident(t *testing.T) int {
-	t.Helper()
-	data, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		t.Skip(err)
-	}
-	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(line, "RssFile:"); ok {
-			n, err := strconv.Atoi(strings.Fields(rest)[0])
-			if err != nil {
-				t.Fatal(err)
-			}
-			return n << 10
-		}
-	}
-	t.Skip("no RssFile")
-	return 0
-}
+	"latent/gpu/nn/golden/memory"
+)
 
 func TestRelease(t *testing.T) {
 	const size = 16 << 20
@@ -61,9 +40,9 @@ func TestRelease(t *testing.T) {
 		t.Error("the bytes have changed")
 	}
 	if runtime.GOOS == "linux" {
-		full := resident(t)
+		full := memory.OfFiles(t)
 		Release(v.Data)
-		if less := full - resident(t); less < size*9/10 {
+		if less := full - memory.OfFiles(t); less < size*9/10 {
 			t.Errorf("%d bytes of %d left memory", less, size)
 		}
 	}

@@ -7,19 +7,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
 	"testing"
-)
 
-// allocated is how many bytes f takes in all, garbage included.
-func allocated(f func()) int {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int(after.TotalAlloc - before.TotalAlloc)
-}
+	"latent/gpu/nn/golden/memory"
+)
 
 // archive makes a zip file.
 func archive(t *testing.T, files map[string]string, method uint16) []byte {
@@ -72,7 +64,7 @@ func TestHostileFiles(t *testing.T) {
 		{"a vast tensor", archive(t, map[string]string{"a/data.pkl": huge, "a/data/0": "0123"}, zip.Store), "reach beyond its storage of 4 bytes"},
 	} {
 		var err error
-		took := allocated(func() { _, err = Parse(c.data) })
+		took := memory.Allocated(func() { _, err = Parse(c.data) })
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want %q", c.what, err, c.want)
 		}
@@ -95,7 +87,7 @@ func TestNamesWithoutEnd(t *testing.T) {
 		inner = outer
 	}
 	var err error
-	took := allocated(func() { err = newFile(100_000).collect(inner) })
+	took := memory.Allocated(func() { err = newFile(100_000).collect(inner) })
 	if err == nil || took > 4<<20 {
 		t.Errorf("%d bytes, %v", took, err)
 	}

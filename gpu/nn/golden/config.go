@@ -2,10 +2,10 @@ package golden
 
 import (
 	"encoding/json"
-	"runtime"
 	"testing"
 
 	"latent/gpu/nn"
+	"latent/gpu/nn/golden/memory"
 )
 
 // Configs tests how a package reads a config.json and builds a model of it.
@@ -62,7 +62,7 @@ func (c Configs[C, M]) Counts(t *testing.T, name, config string, want int) {
 // may be, is read and its model declared in so many bytes, garbage included.
 func (c Configs[C, M]) Bounded(t *testing.T, config string, most int) {
 	t.Helper()
-	took := allocated(func() {
+	took := memory.Allocated(func() {
 		if cfg, err := c.Parse([]byte(config)); err == nil {
 			c.New(cfg)
 		}
@@ -86,13 +86,4 @@ func (c Configs[C, M]) Fuzz(f *testing.F, seeds ...[]byte) {
 			t.Errorf("a parsed configuration cannot be built: %v", err)
 		}
 	})
-}
-
-// allocated is how many bytes f takes in all, garbage included.
-func allocated(f func()) int {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int(after.TotalAlloc - before.TotalAlloc)
 }
