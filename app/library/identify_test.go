@@ -109,6 +109,7 @@ func TestIdentifyOthers(t *testing.T) {
 		{shapes{"emb_params": {4, 768}}, nil, KindEmbedding, "an embedding (textual inversion)", "is an embedding: open a model"},
 		{shapes{"clip_g": {2, 1280}, "clip_l": {2, 768}}, nil, KindEmbedding, "an embedding (textual inversion)", "is an embedding"},
 		{shapes{"model.0.weight": one, "model.1.sub.0.RDB1.conv1.0.weight": one}, nil, KindUpscaler, "an upscaler (ESRGAN)", ""},
+		{shapes{"conv_first.weight": one, "layers.0.residual_group.blocks.0.norm1.weight": one}, nil, KindOtherScaler, "an upscaler (SwinIR)", "look for an ESRGAN"},
 		{shapes{"unet.conv_in.weight.m": one}, map[string]string{"step": "500", "recipe": "ab"}, KindTraining, "a checkpoint of a training with Latent, step 500", "open the folder that the training wrote"},
 		{shapes{"w": one}, nil, KindUnknown, "no model that is known here", "holds no model that is known here"},
 	} {

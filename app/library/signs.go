@@ -5,19 +5,20 @@ type Kind string
 
 // The kinds. Foreign is a model of a family that is not supported.
 const (
-	KindModel      Kind = "model"
-	KindUNet       Kind = "U-Net"
-	KindVAE        Kind = "autoencoder"
-	KindTinyVAE    Kind = "tiny decoder"
-	KindText       Kind = "text encoder"
-	KindLoRA       Kind = "LoRA"
-	KindEmbedding  Kind = "embedding"
-	KindControlNet Kind = "ControlNet"
-	KindAdapter    Kind = "adapter" // of a kind that is not supported
-	KindUpscaler   Kind = "upscaler"
-	KindTraining   Kind = "checkpoint of a training"
-	KindForeign    Kind = "foreign"
-	KindUnknown    Kind = "unknown"
+	KindModel       Kind = "model"
+	KindUNet        Kind = "U-Net"
+	KindVAE         Kind = "autoencoder"
+	KindTinyVAE     Kind = "tiny decoder"
+	KindText        Kind = "text encoder"
+	KindLoRA        Kind = "LoRA"
+	KindEmbedding   Kind = "embedding"
+	KindControlNet  Kind = "ControlNet"
+	KindAdapter     Kind = "adapter" // of a kind that is not supported
+	KindUpscaler    Kind = "upscaler"
+	KindOtherScaler Kind = "upscaler of another kind" // that is not supported
+	KindTraining    Kind = "checkpoint of a training"
+	KindForeign     Kind = "foreign"
+	KindUnknown     Kind = "unknown"
 )
 
 // A sign tells what a file is by what its tensors are called: all of parts occur,
@@ -116,9 +117,9 @@ var signs = []sign{
 	{KindText, "a T5 text encoder, as Stable Diffusion 3 and Flux have", []string{"block.0.layer.0.SelfAttention.q.weight"}},
 	{KindUnknown, "a CLIP image encoder", []string{"vision_model.encoder.layers.0."}},
 
-	{KindUpscaler, esrganWords, []string{"model.0.weight", "RDB1."}},
-	{KindUpscaler, esrganWords, []string{"conv_first.weight", "rdb1."}},
-	{KindUpscaler, esrganWords, []string{"conv_first.weight", "RDB1."}},
-	{KindUpscaler, "an upscaler (SwinIR)", []string{"conv_first.weight", "residual_group."}},
-	{KindUpscaler, "an upscaler (compact)", []string{"body.0.weight", "body.1.weight", "body.2.weight"}},
+	{KindUpscaler, "an upscaler (ESRGAN)", []string{"model.0.weight", "RDB1."}},
+	{KindUpscaler, "an upscaler (ESRGAN)", []string{"conv_first.weight", "rdb1."}},
+	{KindUpscaler, "an upscaler (ESRGAN)", []string{"conv_first.weight", "RDB1."}},
+	{KindOtherScaler, "an upscaler (SwinIR)", []string{"conv_first.weight", "residual_group."}},
+	{KindOtherScaler, "an upscaler (compact)", []string{"body.0.weight", "body.1.weight", "body.2.weight"}},
 }

@@ -231,10 +231,8 @@ func (t traits) usable() error {
 		return fmt.Errorf("is %s, which is not supported: only Stable Diffusion 1.x, 2.x and XL are", t.what)
 	case KindAdapter:
 		return fmt.Errorf("is %s, which is not supported", t.what)
-	case KindUpscaler:
-		if t.what != esrganWords {
-			return fmt.Errorf("is %s, which is not supported: look for an ESRGAN", t.what)
-		}
+	case KindOtherScaler:
+		return fmt.Errorf("is %s, which is not supported: look for an ESRGAN", t.what)
 	case KindControlNet:
 		return t.controls()
 	case KindUnknown:
@@ -292,9 +290,7 @@ func (t traits) model() error {
 	case KindText:
 		return fmt.Errorf("is %s alone, not a model", t.what)
 	case KindUpscaler:
-		if t.what == esrganWords {
-			return errors.New("is an upscaler: it enlarges pictures, and paints none")
-		}
+		return errors.New("is an upscaler: it enlarges pictures, and paints none")
 	case KindTraining:
 		return errors.New("is a checkpoint of a training: open the folder that the training wrote")
 	}

@@ -8,9 +8,6 @@ import (
 	"latent/vae/esrgan"
 )
 
-// esrganWords is what Identify says of the upscalers that can be used.
-const esrganWords = "an upscaler (ESRGAN)"
-
 // OpenUpscaler reads an ESRGAN onto dev, weights converted to dtype; nn.Free gives its
 // memory back.
 func OpenUpscaler(path string, dev *gpu.Device, dtype gpu.DType) (*esrgan.Net, error) {
@@ -28,10 +25,10 @@ func openUpscaler(path string, dev *gpu.Device, dtype gpu.DType) (*esrgan.Net, e
 	}
 	defer f.Close()
 	t := look(f)
-	if t.kind != KindUpscaler || t.what != esrganWords {
-		if err := t.usable(); err != nil {
-			return nil, err
-		}
+	switch err := t.usable(); {
+	case err != nil:
+		return nil, err
+	case t.kind != KindUpscaler:
 		return nil, fmt.Errorf("is %s, not an upscaler", t.what)
 	}
 	src := esrgan.Source(f)
