@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"latent/app/library"
+	"latent/gpu/atomicfile"
 )
 
 // addModel brings a model file or folder into a folder of such: as links where
@@ -22,11 +23,11 @@ func addModel(ctx context.Context, from, folder string, report func(done, total 
 		return "", fmt.Errorf("there is %s in %s already", name, folder)
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return "", fmt.Errorf("the folder %s cannot be made: %w", folder, plainReason(err))
+		return "", fmt.Errorf("the folder %s cannot be made: %w", folder, atomicfile.Reason(err))
 	}
 	tmp := filepath.Join(folder, "."+name+".adding")
 	if err := os.RemoveAll(tmp); err != nil {
-		return "", plainReason(err)
+		return "", atomicfile.Reason(err)
 	}
 	total := int64(0)
 	err := filepath.WalkDir(from, func(_ string, d fs.DirEntry, err error) error {
@@ -70,7 +71,7 @@ func addModel(ctx context.Context, from, folder string, report func(done, total 
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		return "", fmt.Errorf("%s cannot be added: %w", name, plainReason(err))
+		return "", fmt.Errorf("%s cannot be added: %w", name, atomicfile.Reason(err))
 	}
 	return to, nil
 }

@@ -14,6 +14,7 @@ import (
 	"latent/app/gallery"
 	"latent/app/pictures"
 	"latent/app/trainer"
+	"latent/gpu/atomicfile"
 )
 
 // leaf is one picture of a training folder with its caption.
@@ -40,14 +41,14 @@ func captionPath(picture string) string {
 func readAlbum(folder string) ([]leaf, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return nil, plainReason(err)
+		return nil, atomicfile.Reason(err)
 	}
 	var out []leaf
 	for _, e := range entries {
 		if times, _ := trainer.Repeats(e.Name()); e.IsDir() && times > 0 {
 			inside, err := os.ReadDir(filepath.Join(folder, e.Name()))
 			if err != nil {
-				return nil, plainReason(err)
+				return nil, atomicfile.Reason(err)
 			}
 			out = append(out, leaves(filepath.Join(folder, e.Name()), inside)...)
 		}
@@ -90,7 +91,7 @@ func (l *leaf) readCaption() {
 	data, err := os.ReadFile(path)
 	switch {
 	case err != nil:
-		l.problem = fmt.Sprintf("its caption cannot be read: %v", plainReason(err))
+		l.problem = fmt.Sprintf("its caption cannot be read: %v", atomicfile.Reason(err))
 	case !utf8.Valid(data):
 		l.long, l.problem = len(data), "its caption is not UTF-8 text"
 	default:

@@ -11,6 +11,7 @@ import (
 
 	"latent/app/gallery"
 	"latent/app/pictures"
+	"latent/gpu/atomicfile"
 )
 
 // moreMenu is what can be done with the picture that is shown.
@@ -144,7 +145,7 @@ func (p *createPage) withImage(r *result, do func(image.Image) error, failure st
 	p.load(r, func(img image.Image) {
 		inBackground(p.win.post, func() (struct{}, error) { return struct{}{}, do(img) }, func(_ struct{}, err error) {
 			if err != nil {
-				p.notice.fail(fmt.Sprintf("%s: %v", failure, plainReason(err)))
+				p.notice.fail(fmt.Sprintf("%s: %v", failure, atomicfile.Reason(err)))
 			}
 		})
 	})

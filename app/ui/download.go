@@ -43,7 +43,7 @@ func (d *download) run(ctx context.Context) (string, error) {
 		return "", errors.New("write the whole address of the file, from https:// on")
 	}
 	if err := os.MkdirAll(d.folder, 0o755); err != nil {
-		return "", fmt.Errorf("the models folder cannot be made: %w", plainReason(err))
+		return "", fmt.Errorf("the models folder cannot be made: %w", atomicfile.Reason(err))
 	}
 	// The name in the address finds what came before; the server may give another.
 	part := filepath.Join(d.folder, "."+plainName(path.Base(u.Path))+".part")
@@ -82,7 +82,7 @@ func (d *download) run(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("there is a file %s already", name)
 		}
 		if err := os.Rename(part, to); err != nil { // some file systems have no links
-			return "", fmt.Errorf("the file cannot be kept: %w", plainReason(err))
+			return "", fmt.Errorf("the file cannot be kept: %w", atomicfile.Reason(err))
 		}
 	}
 	os.Remove(part)
@@ -145,15 +145,15 @@ func (d *download) receive(ctx context.Context, res *http.Response, part string,
 		os.Remove(part + ".tag")
 		if tag != "" {
 			if err := atomicfile.WriteFile(part+".tag", []byte(tag)); err != nil {
-				return fmt.Errorf("the file cannot be written: %w", plainReason(err))
+				return fmt.Errorf("the file cannot be written: %w", atomicfile.Reason(err))
 			}
 		}
 	}
 	f, err := os.OpenFile(part, flags, 0o644)
 	if err != nil {
-		return fmt.Errorf("the file cannot be written: %w", plainReason(err))
+		return fmt.Errorf("the file cannot be written: %w", atomicfile.Reason(err))
 	}
-	defer func() { err = cmp.Or(err, plainReason(f.Close())) }()
+	defer func() { err = cmp.Or(err, atomicfile.Reason(f.Close())) }()
 	if _, err := f.Seek(have, io.SeekStart); err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (d *download) receive(ctx context.Context, res *http.Response, part string,
 	for {
 		n, rerr := res.Body.Read(buf)
 		if _, err := f.Write(buf[:n]); err != nil {
-			return fmt.Errorf("the file cannot be written: %w. What has come is kept: make room and go on", plainReason(err))
+			return fmt.Errorf("the file cannot be written: %w. What has come is kept: make room and go on", atomicfile.Reason(err))
 		}
 		have += int64(n)
 		if now := time.Now(); now.Sub(told) > 100*time.Millisecond || rerr != nil {
@@ -222,7 +222,7 @@ func plainName(s string) string {
 func hashFile(ctx context.Context, path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", plainReason(err)
+		return "", atomicfile.Reason(err)
 	}
 	defer f.Close()
 	h := sha256.New()

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"fyne.io/fyne/v2"
+
+	"latent/gpu/atomicfile"
 )
 
 func (p *galleryPage) openLightbox() {
@@ -67,7 +69,7 @@ func (p *galleryPage) copyPicture() {
 		return struct{}{}, err
 	}, func(_ struct{}, err error) {
 		if err != nil {
-			p.notice.fail(fmt.Sprintf("the picture could not be copied: %v", plainReason(err)))
+			p.notice.fail(fmt.Sprintf("the picture could not be copied: %v", atomicfile.Reason(err)))
 			return
 		}
 		p.notice.tell("picture copied")
@@ -91,7 +93,7 @@ func (p *galleryPage) saveAs() {
 			return struct{}{}, err
 		}, func(_ struct{}, err error) {
 			if err != nil {
-				p.notice.fail(fmt.Sprintf("the picture could not be saved: %v", plainReason(err)))
+				p.notice.fail(fmt.Sprintf("the picture could not be saved: %v", atomicfile.Reason(err)))
 				return
 			}
 			p.notice.tell("saved as " + path)

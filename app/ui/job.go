@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
+
+	"latent/gpu/atomicfile"
 )
 
 // Job is a request in the queue. Each is a TOML file of its own in the queue's
@@ -80,7 +82,7 @@ func readJobs(dir string) (jobs []*Job, message string) {
 	}
 	var notes []string
 	if err != nil {
-		return nil, fmt.Sprintf("the queue in %s cannot be read: %v", dir, plainReason(err))
+		return nil, fmt.Sprintf("the queue in %s cannot be read: %v", dir, atomicfile.Reason(err))
 	}
 	for _, e := range entries {
 		name := e.Name()
@@ -90,7 +92,7 @@ func readJobs(dir string) (jobs []*Job, message string) {
 		path := filepath.Join(dir, name)
 		data, err := os.ReadFile(path)
 		if err != nil {
-			notes = append(notes, fmt.Sprintf("%s in the queue cannot be read: %v", name, plainReason(err)))
+			notes = append(notes, fmt.Sprintf("%s in the queue cannot be read: %v", name, atomicfile.Reason(err)))
 			continue
 		}
 		j, err := parseJob(data)

@@ -188,7 +188,7 @@ func trainConfig(r TrainRequest) (trainer.Config, error) {
 		err = atomicfile.WriteFile(path, []byte(text.String()))
 	}
 	if err != nil {
-		return c, fmt.Errorf("the model folder %s cannot be written: %w", r.Output, plainReason(err))
+		return c, fmt.Errorf("the model folder %s cannot be written: %w", r.Output, atomicfile.Reason(err))
 	}
 	return c, nil
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"latent/gpu/atomicfile"
 )
 
 // Settings is what settings.toml holds.
@@ -148,7 +150,7 @@ func setAside(path, what, why string) string {
 			err = os.Remove(path)
 		}
 		if err != nil {
-			return fmt.Sprintf("%s is broken (%s) and could not be set aside (%v)", path, why, plainReason(err))
+			return fmt.Sprintf("%s is broken (%s) and could not be set aside (%v)", path, why, atomicfile.Reason(err))
 		}
 		return fmt.Sprintf("%s is broken (%s): it is kept as %s", what, why, aside)
 	}
@@ -161,7 +163,7 @@ func encodeSettings(path string, s Settings) ([]byte, error) {
 	all := map[string]any{}
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, plainReason(err)
+		return nil, atomicfile.Reason(err)
 	}
 	if _, err := toml.Decode(string(data), &all); err != nil {
 		return nil, fmt.Errorf("the file is broken: %s", reason(err))

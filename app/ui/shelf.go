@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"latent/app/gallery"
+	"latent/gpu/atomicfile"
 )
 
 // shelf is what the window remembers of the pictures folder between two looks:
@@ -35,7 +36,7 @@ func (s *shelf) list(folder, words string, stale func() bool) ([]gallery.Picture
 	}
 	wanted := strings.Fields(strings.ToLower(words))
 	if err != nil || len(wanted) == 0 {
-		return all, plainReason(err)
+		return all, atomicfile.Reason(err)
 	}
 	var found []gallery.Picture
 	for i, p := range all {
@@ -79,7 +80,7 @@ const favouritesFile = ".favourites"
 func readFavourites(folder string) (map[string]bool, error) {
 	data, err := os.ReadFile(filepath.Join(folder, favouritesFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, plainReason(err)
+		return nil, atomicfile.Reason(err)
 	}
 	return parseFavourites(data), nil
 }

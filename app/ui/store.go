@@ -9,30 +9,21 @@ import (
 	"time"
 
 	"latent/app/gallery"
+	"latent/gpu/atomicfile"
 )
 
 // saveNext keeps a picture in the gallery's folder, which it makes if need be.
 func saveNext(folder string, p Picture) (string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return "", plainReason(err)
+		return "", atomicfile.Reason(err)
 	}
 	path, err := gallery.SaveNext(folder, p.Image, p.Recipe)
-	return path, plainReason(err)
-}
-
-// plainReason leaves the path out of a file error: the message around it says
-// which folder it is.
-func plainReason(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
+	return path, atomicfile.Reason(err)
 }
 
 // withoutPath takes the file's path out of an error whose message names the file.
 func withoutPath(err error, path string) error {
-	return errors.New(strings.TrimPrefix(plainReason(err).Error(), path+": "))
+	return errors.New(strings.TrimPrefix(atomicfile.Reason(err).Error(), path+": "))
 }
 
 // lookThrough says why a folder does not do to train on.

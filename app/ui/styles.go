@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"latent/gpu/atomicfile"
 )
 
 // A style is a named prompt and settings. In its prompt, {prompt} stands for the
@@ -49,7 +51,7 @@ func readStyles(path string) (map[string]style, string) {
 		return all, ""
 	}
 	if err != nil {
-		return all, fmt.Sprintf("the styles in %s cannot be read: %v", path, plainReason(err))
+		return all, fmt.Sprintf("the styles in %s cannot be read: %v", path, atomicfile.Reason(err))
 	}
 	if _, err := toml.Decode(string(data), &all); err != nil {
 		return map[string]style{}, setAside(path, "the styles file", reason(err))

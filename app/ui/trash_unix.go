@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"latent/gpu/atomicfile"
 )
 
 // A trashed file can be brought back.
@@ -30,7 +32,7 @@ func toTrash(home, path string) (trashed, error) {
 		return trashed{}, err
 	}
 	if _, err := os.Lstat(path); err != nil {
-		return trashed{}, plainReason(err)
+		return trashed{}, atomicfile.Reason(err)
 	}
 	t, err := moveToTrash(home, path, path)
 	if !errors.Is(err, syscall.EXDEV) {
@@ -38,7 +40,7 @@ func toTrash(home, path string) (trashed, error) {
 	}
 	top, err := mountPoint(path)
 	if err != nil {
-		return trashed{}, plainReason(err)
+		return trashed{}, atomicfile.Reason(err)
 	}
 	inside, err := filepath.Rel(top, path)
 	if err != nil {
@@ -60,7 +62,7 @@ func moveToTrash(trash, path, what string) (trashed, error) {
 	files, infos := filepath.Join(trash, "files"), filepath.Join(trash, "info")
 	for _, dir := range []string{files, infos} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return trashed{}, plainReason(err)
+			return trashed{}, atomicfile.Reason(err)
 		}
 	}
 	note := fmt.Sprintf("[Trash Info]\nPath=%s\nDeletionDate=%s\n", (&url.URL{Path: what}).EscapedPath(), time.Now().Format("2006-01-02T15:04:05"))
@@ -78,7 +80,7 @@ func moveToTrash(trash, path, what string) (trashed, error) {
 			continue
 		}
 		if err != nil {
-			return trashed{}, plainReason(err)
+			return trashed{}, atomicfile.Reason(err)
 		}
 		_, err = f.WriteString(note)
 		err = errors.Join(err, f.Close())
@@ -107,7 +109,7 @@ func (t trashed) restore() error {
 		return fmt.Errorf("there is another %s by now", filepath.Base(t.path))
 	}
 	if err := os.MkdirAll(filepath.Dir(t.path), 0o755); err != nil {
-		return plainReason(err)
+		return atomicfile.Reason(err)
 	}
 	if err := os.Rename(t.file, t.path); err != nil {
 		var link *os.LinkError

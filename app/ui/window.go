@@ -13,6 +13,8 @@ import (
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/theme"
+
+	"latent/gpu/atomicfile"
 )
 
 // The pages, in the order of the rail.
@@ -83,7 +85,7 @@ func newWindow(app fyne.App, e Engine, at places, post poster) *Window {
 			if path == w.places.settings {
 				at = w.prefs.notice
 			}
-			at.fail(fmt.Sprintf("%s could not be kept: %v", path, plainReason(err)))
+			at.fail(fmt.Sprintf("%s could not be kept: %v", path, atomicfile.Reason(err)))
 		})
 	})
 	w.jobs, messages[1] = newJobs(e, post, w.keeper, filepath.Join(at.state, "queue"))
