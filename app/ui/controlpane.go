@@ -3,17 +3,12 @@
 package ui
 
 import (
-	"bytes"
-	"fmt"
 	"image"
-	"image/png"
-	"path/filepath"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/theme"
 
-	"latent/app/pictures"
 	"latent/app/pictures/hint"
 )
 
@@ -61,7 +56,7 @@ func newControlPane(p *createPage) *controlPane {
 	c.choose = newButton(k, "Choose…", theme.FolderOpenIcon(), func() { p.win.askPicture(c.load) })
 	buttons := []fyne.CanvasObject{c.choose}
 	if _, paste := pictureClipboard(); paste != nil {
-		c.paste = newButton(k, "Paste", theme.ContentPasteIcon(), c.pasted)
+		c.paste = newButton(k, "Paste", theme.ContentPasteIcon(), func() { c.read(fromClipboard) })
 		buttons = append(buttons, c.paste)
 	}
 	c.invite = beside(fixedSize(numberLabel, 0, middle(caption("Control"))), beside(row(tight, buttons...), middle(c.why), nil), nil)
@@ -99,35 +94,13 @@ func (c *controlPane) offer() {
 	}
 	show(c.why, len(names) == 0)
 	for _, b := range []*button{c.choose, c.paste} {
-		switch {
-		case b == nil:
-		case len(names) > 0:
-			b.Enable()
-		default:
-			b.Disable()
+		if b != nil {
+			able(b, len(names) > 0)
 		}
 	}
 }
 
-func (c *controlPane) load(path string) {
-	c.read(func() (image.Image, error) {
-		img, err := pictures.Load(path)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Base(path), withoutPath(err, path))
-		}
-		return img, nil
-	})
-}
-
-func (c *controlPane) pasted() {
-	c.read(func() (image.Image, error) {
-		data, err := pastePNG()
-		if err != nil {
-			return nil, err
-		}
-		return pictures.Decode(data)
-	})
-}
+func (c *controlPane) load(path string) { c.read(fromFile(path)) }
 
 // dropped takes a picture file that was let fall on the pane.
 func (c *controlPane) dropped(at fyne.Position, uris []fyne.URI) bool {
@@ -149,12 +122,7 @@ func (c *controlPane) read(from func() (image.Image, error)) {
 		data []byte
 	}
 	inBackground(c.page.win.post, func() (l loaded, err error) {
-		if l.img, err = from(); err != nil {
-			return l, err
-		}
-		var b bytes.Buffer
-		err = (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, l.img)
-		l.data = b.Bytes()
+		l.img, l.data, err = withFile(from)
 		return l, err
 	}, func(l loaded, err error) {
 		if err != nil {

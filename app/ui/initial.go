@@ -3,11 +3,7 @@
 package ui
 
 import (
-	"bytes"
-	"fmt"
 	"image"
-	"image/png"
-	"path/filepath"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
@@ -43,7 +39,7 @@ func newInitial(p *createPage) *initial {
 	choose := newButton(k, "Choose…", theme.FolderOpenIcon(), func() { p.win.askPicture(in.load) })
 	buttons := []fyne.CanvasObject{choose}
 	if _, paste := pictureClipboard(); paste != nil {
-		buttons = append(buttons, newButton(k, "Paste", theme.ContentPasteIcon(), in.paste))
+		buttons = append(buttons, newButton(k, "Paste", theme.ContentPasteIcon(), func() { in.read(fromClipboard) }))
 	}
 	in.invite = beside(fixedSize(numberLabel, 0, middle(caption("Begin from"))), row(tight, buttons...), nil)
 	tools := []fyne.CanvasObject{newButton(k, "Remove", theme.CancelIcon(), in.remove)}
@@ -68,25 +64,7 @@ func newInitial(p *createPage) *initial {
 }
 
 // load takes a picture file to begin from.
-func (in *initial) load(path string) {
-	in.read(func() (image.Image, error) {
-		img, err := pictures.Load(path)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Base(path), withoutPath(err, path))
-		}
-		return img, nil
-	})
-}
-
-func (in *initial) paste() {
-	in.read(func() (image.Image, error) {
-		data, err := pastePNG()
-		if err != nil {
-			return nil, err
-		}
-		return pictures.Decode(data)
-	})
-}
+func (in *initial) load(path string) { in.read(fromFile(path)) }
 
 func (in *initial) read(from func() (image.Image, error)) {
 	type loaded struct {
@@ -94,15 +72,10 @@ func (in *initial) read(from func() (image.Image, error)) {
 		data       []byte
 	}
 	inBackground(in.page.win.post, func() (l loaded, err error) {
-		if l.img, err = from(); err != nil {
-			return l, err
+		if l.img, l.data, err = withFile(from); err == nil {
+			l.thumb = pictures.Fit(l.img, thumbPixels, thumbPixels)
 		}
-		var b bytes.Buffer
-		if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, l.img); err != nil {
-			return l, err
-		}
-		l.data, l.thumb = b.Bytes(), pictures.Fit(l.img, thumbPixels, thumbPixels)
-		return l, nil
+		return l, err
 	}, func(l loaded, err error) {
 		if err != nil {
 			in.page.notice.fail(err.Error())
