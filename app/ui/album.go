@@ -74,8 +74,11 @@ func leaves(folder string, entries []fs.DirEntry) (out []leaf) {
 	return out
 }
 
+// pictureSuffixes are those of the files that pictures.Load reads.
+var pictureSuffixes = []string{".png", ".jpg", ".jpeg", ".webp"}
+
 func isPictureName(name string) bool {
-	return slices.Contains([]string{".png", ".jpg", ".jpeg", ".webp"}, strings.ToLower(filepath.Ext(name)))
+	return slices.Contains(pictureSuffixes, strings.ToLower(filepath.Ext(name)))
 }
 
 func (l *leaf) readCaption() {

@@ -25,14 +25,22 @@ func (w *Window) confirm(title, text, verb string, do func()) {
 
 // askPicture lets a person choose a picture file.
 func (w *Window) askPicture(chosen func(path string)) {
+	w.askFile(storage.NewExtensionFileFilter(pictureSuffixes), w.settings.Output, chosen)
+}
+
+// askModel lets a person choose a model file.
+func (w *Window) askModel(chosen func(path string)) { w.askFile(modelFilter{}, "", chosen) }
+
+// askFile lets a person choose a file of those that pass filter, from folder on.
+func (w *Window) askFile(filter storage.FileFilter, folder string, chosen func(path string)) {
 	d := dialog.NewFileOpen(func(f fyne.URIReadCloser, err error) {
 		if err == nil && f != nil {
 			f.Close()
 			chosen(f.URI().Path())
 		}
 	}, w)
-	d.SetFilter(storage.NewExtensionFileFilter([]string{".png", ".jpg", ".jpeg", ".webp"}))
-	w.showDialog(d, w.settings.Output)
+	d.SetFilter(filter)
+	w.showDialog(d, folder)
 }
 
 func (w *Window) askRestore() { w.askPicture(w.restore) }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/storage"
@@ -29,12 +28,11 @@ func (w *Window) dropped(uris []fyne.URI) {
 			w.show(pageTrain)
 			return
 		}
-		switch strings.ToLower(filepath.Ext(path)) {
-		case ".png", ".jpg", ".jpeg", ".webp":
+		switch {
+		case isPictureName(path):
 			w.restore(path)
 			return
-		}
-		if isModelName(path) {
+		case isModelName(path):
 			w.show(pageModels)
 			w.library.add(path)
 			return

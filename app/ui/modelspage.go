@@ -13,7 +13,6 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/dialog"
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 )
@@ -270,18 +269,6 @@ func (r *modelRow) set(f ModelFile) {
 	r.icon.SetResource(theme.NewColoredResource(icon("models"), tint))
 	show(r.use, r.page.usable(f))
 	show(r.trash, f.Path != "")
-}
-
-// askModel lets a person choose a model file.
-func (w *Window) askModel(chosen func(path string)) {
-	d := dialog.NewFileOpen(func(f fyne.URIReadCloser, err error) {
-		if err == nil && f != nil {
-			f.Close()
-			chosen(f.URI().Path())
-		}
-	}, w)
-	d.SetFilter(modelFilter{})
-	w.showDialog(d, "")
 }
 
 type modelFilter struct{}
