@@ -111,28 +111,12 @@ func (c *checkpointsPane) trash(k Checkpoint) {
 	if k.GoesOn {
 		path = filepath.Dir(path) // of no use without what stands beside it
 	}
-	what := fmt.Sprintf("the checkpoint of step %d", k.Step)
-	again := func() {
+	p.win.trash(path, fmt.Sprintf("the checkpoint of step %d", k.Step), p.notice, func() {
 		c.read()
 		p.offer()
 		p.findStopped()
 		p.win.readModels()
 		p.win.readExtras()
-	}
-	inBackground(p.win.post, func() (trashed, error) { return toTrash(p.win.places.trash, path) }, func(t trashed, err error) {
-		defer again()
-		if err != nil {
-			p.notice.fail(fmt.Sprintf("%s could not be moved to the trash: %v", what, err))
-			return
-		}
-		p.notice.offer(what+" is in the trash", "Undo", func() {
-			inBackground(p.win.post, func() (struct{}, error) { return struct{}{}, t.restore() }, func(_ struct{}, err error) {
-				if err != nil {
-					p.notice.fail(fmt.Sprintf("%s could not be brought back: %v", what, err))
-				}
-				again()
-			})
-		})
 	})
 }
 

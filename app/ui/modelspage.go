@@ -168,22 +168,7 @@ func (p *modelsPage) progress(n [2]int64) {
 }
 
 func (p *modelsPage) trash(f ModelFile) {
-	inBackground(p.win.post, func() (trashed, error) { return toTrash(p.win.places.trash, f.Path) }, func(t trashed, err error) {
-		defer func() { p.read(); p.win.readModels() }()
-		if err != nil {
-			p.notice.fail(fmt.Sprintf("%s could not be moved to the trash: %v", f.Name, err))
-			return
-		}
-		p.notice.offer(f.Name+" is in the trash", "Undo", func() {
-			inBackground(p.win.post, func() (struct{}, error) { return struct{}{}, t.restore() }, func(_ struct{}, err error) {
-				if err != nil {
-					p.notice.fail(fmt.Sprintf("%s could not be brought back: %v", f.Name, err))
-				}
-				p.read()
-				p.win.readModels()
-			})
-		})
-	})
+	p.win.trash(f.Path, f.Name, p.notice, func() { p.read(); p.win.readModels() })
 }
 
 // use makes the Create page use a model, or a LoRA besides.
