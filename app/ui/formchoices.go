@@ -2,6 +2,8 @@
 
 package ui
 
+import "slices"
+
 // useSampler offers the schedules that the chosen sampler can follow.
 func (f *form) useSampler() {
 	var list []string
@@ -26,12 +28,10 @@ func (f *form) setModels(models []Model) {
 	id := f.chosen().ID
 	f.models = models
 	f.model.SetOptions(modelNames(models))
-	for _, m := range models {
-		if m.ID == id {
-			f.model.Selected = m.Name // not SetSelected: what was set by hand stays
-			f.model.Refresh()
-			return
-		}
+	if i := indexModel(models, id); i >= 0 {
+		f.model.Selected = models[i].Name // not SetSelected: what was set by hand stays
+		f.model.Refresh()
+		return
 	}
 	f.model.SetSelectedIndex(0)
 }
@@ -74,6 +74,11 @@ func (f *form) vaePath() string {
 		return f.vaes[i-1].Path
 	}
 	return ""
+}
+
+// indexModel is where models has the one of an ID; -1 if nowhere.
+func indexModel(models []Model, id string) int {
+	return slices.IndexFunc(models, func(m Model) bool { return m.ID == id })
 }
 
 func modelNames(models []Model) (out []string) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"fyne.io/fyne/v2"
@@ -178,12 +177,9 @@ func (p *modelsPage) use(f ModelFile) {
 		p.win.show(pageCreate)
 		return
 	}
-	for i, m := range p.win.models {
-		if m.ID == f.ID {
-			p.win.create.form.model.SetSelectedIndex(i)
-			p.win.show(pageCreate)
-			return
-		}
+	if i := indexModel(p.win.models, f.ID); i >= 0 {
+		p.win.create.form.model.SetSelectedIndex(i)
+		p.win.show(pageCreate)
 	}
 }
 
@@ -203,8 +199,7 @@ func (p *modelsPage) typed(i int, key fyne.KeyName) {
 
 // usable tells whether use has something to do.
 func (p *modelsPage) usable(f ModelFile) bool {
-	known := slices.ContainsFunc(p.win.models, func(m Model) bool { return m.ID == f.ID })
-	return (f.LoRA || known) && f.Problem == ""
+	return (f.LoRA || indexModel(p.win.models, f.ID) >= 0) && f.Problem == ""
 }
 
 // modelRow is one line of the list.

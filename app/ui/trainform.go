@@ -150,10 +150,8 @@ func (f *trainForm) fill(r TrainRequest) {
 		f.kind.SetSelected(trainLoRA)
 		f.rank.set(float64(r.Rank))
 	}
-	for i, m := range f.win.models {
-		if m.ID == r.Base {
-			f.base.SetSelectedIndex(i)
-		}
+	if i := indexModel(f.win.models, r.Base); i >= 0 {
+		f.base.SetSelectedIndex(i)
 	}
 	f.folder.SetText(r.Folder)
 	f.name.SetText(filepath.Base(r.Output))

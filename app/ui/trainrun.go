@@ -197,12 +197,11 @@ func (p *trainPage) export(r TrainRequest) {
 
 // bring opens the Create page with weights that were just written.
 func (p *trainPage) bring(r TrainRequest, path string) {
-	known := slices.ContainsFunc(p.win.models, func(m Model) bool { return m.ID == path })
 	switch {
 	case r.Rank > 0:
 		p.win.readExtras()
 		p.open(r, path)
-	case known:
+	case indexModel(p.win.models, path) >= 0:
 		p.open(r, path)
 	default:
 		p.win.readModelsThen(func() { p.open(r, path) })
@@ -211,28 +210,26 @@ func (p *trainPage) bring(r TrainRequest, path string) {
 
 // open brings up the Create page with a model, or a LoRA, at path.
 func (p *trainPage) open(r TrainRequest, path string) {
-	f, name := p.win.create.form, strings.TrimSuffix(filepath.Base(path), ".safetensors")
-	model := path
+	f, model := p.win.create.form, path
 	if r.Rank > 0 {
 		model = r.Base
 	}
-	for i, m := range p.win.models {
-		if m.ID == model {
-			f.model.SetSelectedIndex(i)
-			if r.Rank > 0 {
-				// Those of another step of this training make room.
-				old := filepath.Base(r.Output)
-				f.loras.set(slices.DeleteFunc(f.loras.list(), func(l LoRA) bool { return l.Name == old || stepOfName(l.Name, old) >= 0 }))
-				f.loras.add(name)
-			}
-			if s := strings.TrimSpace(p.prompt.Text); s != "" {
-				f.prompt.SetText(s)
-			}
-			p.win.show(pageCreate)
-			return
-		}
+	i := indexModel(p.win.models, model)
+	if i < 0 {
+		p.notice.fail("the model " + filepath.Base(model) + " is not in the models folder any more")
+		return
 	}
-	p.notice.fail("the model " + filepath.Base(model) + " is not in the models folder any more")
+	f.model.SetSelectedIndex(i)
+	if r.Rank > 0 {
+		// Those of another step of this training make room.
+		old := filepath.Base(r.Output)
+		f.loras.set(slices.DeleteFunc(f.loras.list(), func(l LoRA) bool { return l.Name == old || stepOfName(l.Name, old) >= 0 }))
+		f.loras.add(strings.TrimSuffix(filepath.Base(path), ".safetensors"))
+	}
+	if s := strings.TrimSpace(p.prompt.Text); s != "" {
+		f.prompt.SetText(s)
+	}
+	p.win.show(pageCreate)
 }
 
 // stepOfName is the step in the name of weights that a training of this name has

@@ -155,10 +155,8 @@ func (w *Window) measuresPath() string { return filepath.Join(w.places.state, "m
 
 // modelName is what a person calls a model.
 func (w *Window) modelName(id string) string {
-	for _, m := range w.models {
-		if m.ID == id {
-			return m.Name
-		}
+	if i := indexModel(w.models, id); i >= 0 {
+		return w.models[i].Name
 	}
 	return filepath.Base(id)
 }
