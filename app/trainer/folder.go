@@ -226,9 +226,9 @@ func TooSmall(w, h, resolution int) bool { return 4*min(w, h) < resolution }
 func bucket(w, h, side int) (bw, bh int) {
 	want := math.Log(float64(w) / float64(h))
 	best := math.Inf(1)
-	for x := bucketUnit; x <= 2*side; x += bucketUnit {
-		y := min(side*side/x/bucketUnit*bucketUnit, 2*side)
-		if y < bucketUnit || max(x, y) > 4*min(x, y) {
+	for x := BucketUnit; x <= 2*side; x += BucketUnit {
+		y := min(side*side/x/BucketUnit*BucketUnit, 2*side)
+		if y < BucketUnit || max(x, y) > 4*min(x, y) {
 			continue
 		}
 		off := math.Abs(math.Log(float64(x)/float64(y)) - want)

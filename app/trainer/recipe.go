@@ -127,10 +127,11 @@ func LoadConfig(path string) (Config, error) {
 	return c, nil
 }
 
-const (
-	bucketUnit = 64
-	maxRank    = 1024
-)
+// BucketUnit is what the sides of buckets are multiples of, in pixels.
+const BucketUnit = 64
+
+// MaxRank is the largest of a LoRA to train.
+const MaxRank = 1024
 
 // Result is the path of what the training writes: the folder of a model, or the
 // file of a LoRA in it.
@@ -224,18 +225,18 @@ func (c *Config) Validate() error {
 		return errors.New("set either data.folder (pictures) or data.postcard (number of kinds of object)")
 	case c.Data.Resolution < 8 || c.Data.Resolution%8 != 0:
 		return fmt.Errorf("data.resolution %d must be a multiple of 8", c.Data.Resolution)
-	case c.Data.Buckets && (c.Data.Folder == "" || c.Base == "" || c.Data.Resolution%bucketUnit != 0):
-		return fmt.Errorf("data.buckets wants a base, a folder and a data.resolution that is a multiple of %d", bucketUnit)
+	case c.Data.Buckets && (c.Data.Folder == "" || c.Base == "" || c.Data.Resolution%BucketUnit != 0):
+		return fmt.Errorf("data.buckets wants a base, a folder and a data.resolution that is a multiple of %d", BucketUnit)
 	case c.Data.ClassFolder != "" && c.Data.Folder == "":
 		return errors.New("data.class_folder goes with data.folder")
 	case !(c.Data.PriorWeight > 0):
 		return fmt.Errorf("data.prior_weight %g must be above 0", c.Data.PriorWeight)
 	case c.LoRA != nil && c.Base == "":
 		return errors.New("a LoRA is trained on a model: set base")
-	case c.LoRA != nil && (c.LoRA.Rank < 1 || c.LoRA.Rank > maxRank):
-		return fmt.Errorf("lora.rank %d must be between 1 and %d", c.LoRA.Rank, maxRank)
-	case c.LoRA != nil && !(c.LoRA.Alpha > 0 && c.LoRA.Alpha <= maxRank):
-		return fmt.Errorf("lora.alpha %g must be above 0 and at most %d", c.LoRA.Alpha, maxRank)
+	case c.LoRA != nil && (c.LoRA.Rank < 1 || c.LoRA.Rank > MaxRank):
+		return fmt.Errorf("lora.rank %d must be between 1 and %d", c.LoRA.Rank, MaxRank)
+	case c.LoRA != nil && !(c.LoRA.Alpha > 0 && c.LoRA.Alpha <= MaxRank):
+		return fmt.Errorf("lora.alpha %g must be above 0 and at most %d", c.LoRA.Alpha, MaxRank)
 	case c.Data.Cache < 1:
 		return fmt.Errorf("data.cache %d must be at least 1", c.Data.Cache)
 	case c.Denoiser.Steps < 1:

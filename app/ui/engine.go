@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"latent/app/gallery"
+	"latent/app/trainer"
 	"latent/textencoder"
 )
 
@@ -235,11 +236,4 @@ type TrainProgress struct {
 }
 
 // Checkpoint is what a training has left on the disk.
-type Checkpoint struct {
-	Path   string // a LoRA's file or a model's folder; of one to go on from: the state
-	Step   int
-	Time   time.Time
-	Size   int64 // bytes
-	GoesOn bool  // it is the state that the training goes on from
-	Result bool  // it is what the training was for
-}
+type Checkpoint = trainer.Checkpoint

@@ -63,16 +63,13 @@ func requestOf(c trainer.Config, dir string) TrainRequest {
 }
 
 // Checkpoints lists what the training in dir has left; none if there is none.
-func (l *Latent) Checkpoints(dir string) (r TrainRequest, out []Checkpoint) {
+func (l *Latent) Checkpoints(dir string) (TrainRequest, []Checkpoint) {
 	c, err := trainer.LoadConfig(filepath.Join(dir, recipeFile))
 	if err != nil {
-		return r, nil
+		return TrainRequest{}, nil
 	}
 	c.Output = dir
-	for _, k := range trainer.Checkpoints(c) {
-		out = append(out, Checkpoint(k))
-	}
-	return requestOf(c, dir), out
+	return requestOf(c, dir), trainer.Checkpoints(c)
 }
 
 // Train fine-tunes a model, or trains a LoRA for it, on a folder of pictures.

@@ -11,6 +11,8 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/theme"
+
+	"latent/app/trainer"
 )
 
 // trainForm says what is to be trained, on what and how.
@@ -34,9 +36,6 @@ const trainLoRA, trainWhole = "A LoRA", "The whole model"
 
 const unfoldWord, foldWord = "More settings", "Fewer settings"
 
-// bucketUnit is what the trainer's buckets are multiples of.
-const bucketUnit = 64
-
 func newTrainForm(w *Window) *trainForm {
 	k := &w.keys
 	f := &trainForm{win: w}
@@ -58,7 +57,7 @@ func newTrainForm(w *Window) *trainForm {
 	f.steps.changed, f.batch.changed = pace, pace
 	f.rate = newEditableChoice(k, []string{"1e-5", "2e-5", "5e-5", "1e-4", "2e-4", "5e-4"})
 	f.rate.SetText("1e-4")
-	f.rank = newNumber(k, "Rank", 1, 128, 1, 1024)
+	f.rank = newNumber(k, "Rank", 1, 128, 1, trainer.MaxRank)
 	f.rank.set(16)
 	f.text, f.flip, f.frugal = newCheck(k, "Train the text encoder too"), newCheck(k, "Mirrored pictures too"), newCheck(k, "Less memory, more time")
 	f.buckets = newCheck(k, "Keep the pictures' proportions")
@@ -66,7 +65,7 @@ func newTrainForm(w *Window) *trainForm {
 	f.more.Hide()
 	f.unfold = newLink(k, unfoldWord, nil)
 	f.unfold.tapped = func() { f.fold(f.more.Visible()) }
-	show(f.buckets, f.model().Size%bucketUnit == 0)
+	show(f.buckets, f.model().Size%trainer.BucketUnit == 0)
 	return f
 }
 
@@ -106,7 +105,7 @@ func (f *trainForm) model() Model { return f.win.models[max(f.base.SelectedIndex
 func (f *trainForm) suit() {
 	show(f.rank.content, f.lora())
 	show(f.text, f.lora())
-	show(f.buckets, f.model().Size%bucketUnit == 0)
+	show(f.buckets, f.model().Size%trainer.BucketUnit == 0)
 	rate := "1e-4"
 	if !f.lora() && f.model().Size > 256 {
 		rate = "1e-5"
@@ -205,7 +204,7 @@ func (f *trainForm) request() (TrainRequest, error) {
 		r.Text = f.text.Checked
 	}
 	r.Flip, r.Frugal = f.flip.Checked, f.frugal.Checked
-	r.Buckets = f.buckets.Checked && m.Size%bucketUnit == 0
+	r.Buckets = f.buckets.Checked && m.Size%trainer.BucketUnit == 0
 	// Each sample costs as much as some tens of steps.
 	r.SampleEvery = min(max(r.Steps/10, 20), r.Steps)
 	return r, nil
