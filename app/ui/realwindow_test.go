@@ -64,17 +64,24 @@ batch_size = 2
 	}
 }
 
-// TestRealEngine goes the way of a person with the product's own engine: paint,
-// cancel, train, stop, go on, try the result.
-func TestRealEngine(t *testing.T) {
-	pictures := squares(t)
-	engine := NewEngine()
-	w, q := open(t, engine)
+// openReal returns a window over the product's own engine, which knows the model tiny,
+// and the folder of pictures that it was trained on.
+func openReal(t *testing.T) (w *Window, q queue, engine *Latent, pictures string) {
+	t.Helper()
+	pictures, engine = squares(t), NewEngine()
+	w, q = open(t, engine)
 	t.Cleanup(engine.Close)
 	w.settings.Device, w.settings.Precision = "auto", "f32"
 	tinyModel(t, filepath.Join(w.settings.Models, "tiny"), pictures)
 	w.readModels()
 	q.until(t, "the model is found", func() bool { return len(w.models) == 2 })
+	return w, q, engine, pictures
+}
+
+// TestRealEngine goes the way of a person with the product's own engine: paint,
+// cancel, train, stop, go on, try the result.
+func TestRealEngine(t *testing.T) {
+	w, q, engine, pictures := openReal(t)
 	f := w.create.form
 	f.model.SetSelected("tiny")
 	f.prompt.SetText("a red square")
@@ -145,14 +152,7 @@ func TestRealEngine(t *testing.T) {
 // TestRealTraining tries what is being trained, while it is: the newest weights are
 // written between two steps and painted with between others.
 func TestRealTraining(t *testing.T) {
-	pictures := squares(t)
-	engine := NewEngine()
-	w, q := open(t, engine)
-	t.Cleanup(engine.Close)
-	w.settings.Device, w.settings.Precision = "auto", "f32"
-	tinyModel(t, filepath.Join(w.settings.Models, "tiny"), pictures)
-	w.readModels()
-	q.until(t, "the model is found", func() bool { return len(w.models) == 2 })
+	w, q, _, pictures := openReal(t)
 	p := w.train
 	write(t, filepath.Join(pictures, "torn.png"), "no picture")
 	p.folder.SetText(pictures)
