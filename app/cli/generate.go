@@ -117,12 +117,8 @@ func generate(ctx context.Context, args []string) error {
 // parseLoRA reads NAME, NAME:STRENGTH or NAME:TEXT:UNET, as prompts have it
 // between <lora: and >.
 func parseLoRA(s string) (l pipeline.LoRA, err error) {
-	parts := strings.Split(s, ":")
+	parts := splitPaths(s)
 	l = pipeline.LoRA{Name: parts[0], Text: 1, UNet: 1}
-	// A path may begin with a drive.
-	if len(parts) > 1 && len(parts[0]) == 1 && strings.ContainsAny(parts[1][:min(1, len(parts[1]))], `\/`) {
-		l.Name, parts = parts[0]+":"+parts[1], parts[1:]
-	}
 	bad := l.Name == "" || len(parts) > 3
 	for i, text := range parts[1:] {
 		v, err := strconv.ParseFloat(text, 64)
