@@ -67,7 +67,7 @@ func bench(ctx context.Context, args []string) error {
 	train := f.String("train", "", "with --arch: measure training steps of this `KIND` instead: lora (rank 16) or full")
 	batch := f.Int("batch", 4, "pictures in a training step of --train")
 	checkpoint := f.Bool("checkpoint", false, "with --train: compute blocks again in the backward pass instead of keeping what they made")
-	device := f.String("device", "auto", "`NAME`: auto, cuda, cuda:1, host or reference")
+	device := f.device()
 	size := f.String("size", "", "`WxH`: width and height in pixels for --model and --arch; without it the model's own")
 	profile := f.Bool("profile", false, "with --model or --arch: where the time goes, by block and by kind of operation")
 	_, done, err := f.parse(args)

@@ -53,6 +53,15 @@ func (f flags) given(name string) (found bool) {
 	return found
 }
 
+// device and precision say where to compute.
+func (f flags) device() *string {
+	return f.String("device", "auto", "`NAME`: auto, cuda, cuda:1, host or reference")
+}
+
+func (f flags) precision() *string {
+	return f.String("precision", "auto", "`NAME`: auto, f32 or bf16")
+}
+
 // A flagGroup is a part of a command's flags, which help shows under a title.
 type flagGroup struct {
 	title string

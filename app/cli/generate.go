@@ -60,8 +60,7 @@ func generate(ctx context.Context, args []string) error {
 	})
 	more := addWays(f, &req)
 	guides := addControls(f, &req)
-	device := f.String("device", "auto", "`NAME`: auto, cuda, cuda:1, host or reference")
-	precision := f.String("precision", "auto", "`NAME`: auto, f32 or bf16")
+	device, precision := f.device(), f.precision()
 	out := f.String("out", "", "`FILE|DIR`: a .png file, or a folder for numbered ones")
 	_, done, err := f.parse(args)
 	switch {

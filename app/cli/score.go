@@ -20,8 +20,7 @@ func scoreModel(ctx context.Context, args []string) error {
 	captions := f.Int("captions", 200, "`N`: how many held-out captions")
 	steps := f.Int("steps", 20, "`N`: steps of DDIM")
 	cfg := f.Float64("cfg", 4, "`F`: guidance scale")
-	device := f.String("device", "auto", "`NAME`: auto, cuda, cuda:1, host or reference")
-	precision := f.String("precision", "auto", "`NAME`: auto, f32, bf16")
+	device, precision := f.device(), f.precision()
 	sheet := f.String("sheet", "", "`FILE`: write the pictures side by side into this PNG")
 	if _, done, err := f.parse(args); done || err != nil {
 		return err

@@ -18,8 +18,7 @@ func upscale(ctx context.Context, args []string) error {
 	f := newFlags("upscale")
 	upscaler := f.String("upscaler", "", "`FILE`: an ESRGAN, .pth or .safetensors")
 	scale := f.Float64("scale", 0, "`F`: how many times larger; without it as the upscaler does")
-	device := f.String("device", "auto", "`NAME`: auto, cuda, cuda:1, host or reference")
-	precision := f.String("precision", "auto", "`NAME`: auto, f32 or bf16")
+	device, precision := f.device(), f.precision()
 	out := f.String("out", "", "`FILE|DIR`: a .png file, or a folder for numbered ones")
 	positional, done, err := f.parse(args, "the picture")
 	switch {
