@@ -51,8 +51,10 @@ func upscale(ctx context.Context, args []string) error {
 		want = image.Pt(int(math.Round(float64(size.X)**scale)), int(math.Round(float64(size.Y)**scale)))
 	}
 	var m *meter
+	defer func() { m.close() }()
 	large, err := engine.Upscale(ctx, *upscaler, img, want.X, want.Y, func(done, all int) {
 		if m == nil || done == 1 { // of this pass
+			m.close()
 			m = newMeter(all)
 		}
 		m.set(done, func() []string { return []string{"tiles"} })
@@ -60,6 +62,7 @@ func upscale(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	m.close()
 	// What the picture was painted with stays with it, in AUTOMATIC1111's words.
 	recipe, err := gallery.Read(positional[0])
 	if err != nil {
