@@ -61,21 +61,28 @@ func (b *bencher) trainingStep(config unet.Config, dtype gpu.DType, batch int) (
 		return 0, err
 	}
 	defer nn.Free(m)
-	opt, err := optim.New(nn.Trainable(m), optim.Config{Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.01, ClipNorm: 1})
+	size := config.SampleSize[0]
+	return b.steps(m, nn.Trainable(m), dtype, batch, size, size, textTokens, nil)
+}
+
+// steps measures training steps of m on a batch of random latents [batch,h,w,c] and
+// texts of some tokens: forward, backward and AdamW on params.
+func (b *bencher) steps(m *unet.Model, params []nn.Named, dtype gpu.DType, batch, h, w, tokens int, added *unet.Added) (t time.Duration, err error) {
+	opt, err := optim.New(params, optim.Config{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01, ClipNorm: 1})
 	if err != nil {
 		return 0, err
 	}
 	defer opt.Free()
 	b.dev.Scope(func() []*gpu.Tensor {
-		size := config.SampleSize[0]
-		x, target := b.random(dtype, batch, size, size, config.InChannels), b.random(dtype, batch, size, size, config.OutChannels)
-		cond := b.random(dtype, batch, textTokens, config.CrossAttentionDim[0])
+		c := m.Config
+		x, target := b.random(dtype, batch, h, w, c.InChannels), b.random(dtype, batch, h, w, c.OutChannels)
+		cond := b.random(dtype, batch, tokens, c.CrossAttentionDim[0])
 		times := make([]float32, batch)
 		for i := range times {
 			times[i] = float32(i * 999 / batch)
 		}
 		t, err = b.best(func() *gpu.Tensor {
-			b.dev.Differentiate(1, func() *gpu.Tensor { return gpu.MSE(m.Forward(x, times, cond, nil), target, nil) })
+			b.dev.Differentiate(1, func() *gpu.Tensor { return gpu.MSE(m.Forward(x, times, cond, added), target, nil) })
 			opt.Step(1e-4)
 			return nil
 		})
@@ -140,26 +147,11 @@ func (b *bencher) archStep(name string, a arch, lora bool, width, height, batch 
 	} else {
 		params = nn.Trainable(m)
 	}
-	opt, err := optim.New(params, optim.Config{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01, ClipNorm: 1})
-	if err != nil {
-		return 0, err
-	}
-	defer opt.Free()
 	b.dev.ResetPeak()
 	defer func() { b.report.Memory = memoryOf(b.dev) }()
 	b.dev.Scope(func() []*gpu.Tensor {
 		f := bm.vae.Config.Factor()
-		x, target := b.random(dtype, batch, height/f, width/f, a.unet.InChannels), b.random(dtype, batch, height/f, width/f, a.unet.OutChannels)
-		cond := b.random(dtype, batch, 77, a.unet.CrossAttentionDim[0])
-		added, times := bm.added(b, dtype, batch), make([]float32, batch)
-		for i := range times {
-			times[i] = float32(i * 999 / batch)
-		}
-		t, err = b.best(func() *gpu.Tensor {
-			b.dev.Differentiate(1, func() *gpu.Tensor { return gpu.MSE(m.Forward(x, times, cond, added), target, nil) })
-			opt.Step(1e-4)
-			return nil
-		})
+		t, err = b.steps(m, params, dtype, batch, height/f, width/f, 77, bm.added(b, dtype, batch))
 		return nil
 	})
 	return t, err
