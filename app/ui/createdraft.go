@@ -49,6 +49,7 @@ func (p *createPage) restoreDraft() {
 	f.prompt.SetText(d.Prompt)
 	d.Prompt = "" // it holds no mark for another
 	f.wear(d.style)
+	f.wishedVAE = d.VAE
 	if _, err := strconv.ParseUint(d.Seed, 10, 64); err == nil && d.Locked {
 		f.setting = true
 		f.seed.SetText(d.Seed)

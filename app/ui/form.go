@@ -29,6 +29,7 @@ type form struct {
 	loras            *loraList
 	vae              *choice
 	vaes             []Extra
+	wishedVAE        string            // by the draft, until the autoencoders are known
 	ownVAE           fyne.CanvasObject // vae with its caption
 	beyond           beyond
 	also             *text // says what beyond is

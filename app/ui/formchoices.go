@@ -2,7 +2,10 @@
 
 package ui
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // useSampler offers the schedules that the chosen sampler can follow.
 func (f *form) useSampler() {
@@ -54,8 +57,8 @@ const modelsVAE = "The model's own"
 
 // setVAEs offers other autoencoders and keeps the chosen one, if it is among them.
 func (f *form) setVAEs(list []Extra) {
-	kept := f.vae.Selected
-	f.vaes = list
+	kept := cmp.Or(f.wishedVAE, f.vae.Selected)
+	f.vaes, f.wishedVAE = list, ""
 	names := []string{modelsVAE}
 	for _, e := range list {
 		names = append(names, e.Name)

@@ -39,6 +39,7 @@ func (f *form) restore(r gallery.Recipe) (unmatched []string) {
 	}
 	if r.Sampler != "" {
 		f.vae.SetSelectedIndex(0)
+		f.wishedVAE = ""
 	}
 	if r.VAE != "" {
 		stem := strings.TrimSuffix(r.VAE, filepath.Ext(r.VAE))
@@ -86,7 +87,7 @@ func (f *form) find(name string) int {
 // style is the form as a style keeps it.
 func (f *form) style() style {
 	s := style{Prompt: f.prompt.Text, Negative: f.negative.Text, Model: f.model.Selected, Sampler: f.sampler.Selected, Schedule: f.schedule.Selected, Size: f.size.Text, LoRAs: f.loras.list()}
-	if f.vae.SelectedIndex() > 0 {
+	if s.VAE = f.wishedVAE; f.vae.SelectedIndex() > 0 {
 		s.VAE = f.vae.Selected
 	}
 	if v, ok := f.steps.read(); ok {

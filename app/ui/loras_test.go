@@ -3,6 +3,7 @@
 package ui
 
 import (
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -51,11 +52,19 @@ func TestLoRAs(t *testing.T) {
 		t.Errorf("request %+v", r)
 	}
 
-	// Another start finds the form, a job its LoRAs.
+	// Another start finds the form, once the folder is read its autoencoder too, and a
+	// job its LoRAs.
 	w.jobs.pause(true)
 	w.create.start()
 	w.leave()
-	w, _ = openIn(t, e, dir)
+	w, q = openIn(t, e, dir)
+	w.create.keepDraft() // before the folder is read
+	q.until(t, "the autoencoders are found", func() bool { return len(w.extras.VAEs) == 1 })
+	w.create.keepDraft()
+	w.keeper.flush()
+	if data, err := os.ReadFile(w.create.draftPath()); w.create.form.vaePath() != "/v/sharp.safetensors" || !strings.Contains(string(data), `vae = "sharp"`) {
+		t.Errorf("after a restart, autoencoder %q, draft %s, %v", w.create.form.vaePath(), data, err)
+	}
 	if got := w.create.form.loras.list(); !reflect.DeepEqual(got, want) {
 		t.Errorf("after a restart %v, want %v", got, want)
 	}
