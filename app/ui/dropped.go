@@ -69,9 +69,7 @@ func (w *Window) restore(path string) {
 		r.extras = w.engine.Extras(folders)
 		return r, err
 	}, func(r reading, err error) {
-		w.extras = r.extras
-		w.create.form.setVAEs(r.extras.VAEs)
-		w.create.control.offer()
+		w.setExtras(r.extras)
 		w.show(pageCreate)
 		name := filepath.Base(path)
 		switch {

@@ -202,14 +202,16 @@ func (w *Window) readModelsThen(done func()) {
 	})
 }
 
-// readExtras looks again for LoRAs and autoencoders.
+// readExtras looks again for LoRAs, autoencoders and ControlNets.
 func (w *Window) readExtras() {
 	folders := w.settings.folders()
-	inBackground(w.post, func() (Extras, error) { return w.engine.Extras(folders), nil }, func(x Extras, _ error) {
-		w.extras = x
-		w.create.form.setVAEs(x.VAEs)
-		w.create.control.offer()
-	})
+	inBackground(w.post, func() (Extras, error) { return w.engine.Extras(folders), nil }, func(x Extras, _ error) { w.setExtras(x) })
+}
+
+func (w *Window) setExtras(x Extras) {
+	w.extras = x
+	w.create.form.setVAEs(x.VAEs)
+	w.create.control.offer()
 }
 
 func (w *Window) applyTheme() {
