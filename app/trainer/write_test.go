@@ -15,6 +15,17 @@ import (
 	"latent/gpu/nn"
 )
 
+// opened is the model at path.
+func opened(t *testing.T, path string) *library.Model {
+	t.Helper()
+	m, err := library.Open(path, open(t), gpu.Float32)
+	if err != nil {
+		t.Fatal(path, err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
 // The whole of a base of each family is trained: what was written opens, and both
 // text encoders of SDXL have moved where they should.
 func TestFineTuningEveryFamily(t *testing.T) {
@@ -25,16 +36,7 @@ func TestFineTuningEveryFamily(t *testing.T) {
 			if err := Train(context.Background(), open(t), c, false, nil); err != nil {
 				t.Fatal(name, err)
 			}
-			was, err := library.Open(c.Base, open(t), gpu.Float32)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer was.Close()
-			now, err := library.Open(c.Result(), open(t), gpu.Float32)
-			if err != nil {
-				t.Fatal(name, err)
-			}
-			defer now.Close()
+			was, now := opened(t, c.Base), opened(t, c.Result())
 			if now.Scheduler.PredictionType != was.Scheduler.PredictionType {
 				t.Errorf("%s: it predicts %s now", name, now.Scheduler.PredictionType)
 			}
@@ -127,16 +129,7 @@ func TestPartsAtRestAreNotRounded(t *testing.T) {
 		if err := Train(context.Background(), open(t), c, false, nil); err != nil {
 			t.Fatal(name, err)
 		}
-		was, err := library.Open(c.Base, open(t), gpu.Float32)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer was.Close()
-		now, err := library.Open(c.Result(), open(t), gpu.Float32)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer now.Close()
+		was, now := opened(t, c.Base), opened(t, c.Result())
 		for part, pair := range map[string][2]any{"VAE": {was.VAE, now.VAE}, "text": {was.Text, now.Text}, "second text": {was.Text2, now.Text2}} {
 			b := nn.Params(pair[1])
 			for i, p := range nn.Params(pair[0]) {
