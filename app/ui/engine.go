@@ -13,11 +13,14 @@ import (
 
 // Engine does the work behind the window. Generate and Train are called from
 // goroutines of their own and call progress from whichever they like; the other
-// methods return at once. Both stop within a step when ctx ends, and return
-// ctx.Err() then. Errors are shown as they are: one sentence that says what to
-// do.
+// methods return at once, where they do not say else. Both stop within a step when
+// ctx ends, and return ctx.Err() then. Errors are shown as they are: one sentence that
+// says what to do.
 type Engine interface {
-	Models(folder string) []Model     // at least one, those in folder last; the first is what a new user starts with
+	// Models lists at least one, those in folder last; the first is what a new user
+	// starts with. It reads the head of each file: the window opens with the answer, so
+	// that nothing is painted with another model than the draft's.
+	Models(folder string) []Model
 	Library(f Folders) []ModelFile    // all that is in the folders, of use or not; may take a while
 	Extras(f Folders) Extras          // what goes with models; may take a while
 	Devices() []string                // "auto" first
