@@ -21,7 +21,8 @@ type controlPane struct {
 	tile     *tile // what the net is shown
 	why      *text // why there is nothing to choose
 	choose   *button
-	paste    *button // nil: no clipboard
+	paste    *button         // nil: no clipboard
+	buttons  *fyne.Container // the two
 
 	net, way         *choice
 	weight, from, to *number
@@ -59,7 +60,8 @@ func newControlPane(p *createPage) *controlPane {
 		c.paste = newButton(k, "Paste", theme.ContentPasteIcon(), func() { c.read(fromClipboard) })
 		buttons = append(buttons, c.paste)
 	}
-	c.invite = beside(fixedSize(numberLabel, 0, middle(caption("Control"))), beside(row(tight, buttons...), middle(c.why), nil), nil)
+	c.buttons = row(tight, buttons...)
+	c.invite = beside(fixedSize(numberLabel, 0, middle(caption("Control"))), beside(c.buttons, middle(c.why), nil), nil)
 	remove := newButton(k, "Remove", theme.CancelIcon(), c.remove)
 	c.settings = stack(tight, beside(caption("Guided by this picture"), container.NewStack(), remove),
 		beside(c.tile, stack(tight, labelled("ControlNet", c.net), labelled("It is shown", c.way)), nil),
@@ -93,6 +95,7 @@ func (c *controlPane) offer() {
 		c.why.SetText("none for this model")
 	}
 	show(c.why, len(names) == 0)
+	show(c.buttons, len(names) > 0) // the reason wants their place
 	for _, b := range []*button{c.choose, c.paste} {
 		if b != nil {
 			able(b, len(names) > 0)

@@ -134,7 +134,10 @@ func about(d time.Duration, memory int64) string {
 	if d <= 0 {
 		return ""
 	}
-	s := "about " + span(d)
+	s := span(d)
+	if d >= time.Second {
+		s = "about " + s
+	}
 	if memory > 0 {
 		s += ", " + byteSize(memory) + " of memory"
 	}
