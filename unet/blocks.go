@@ -111,13 +111,8 @@ func newUpBlock(cfg Config, i int, kind string, in, temb int) *UpBlock2D {
 
 // forward pops one residual per layer and returns those that are left.
 func (b *UpBlock2D) forward(e *Encoder, x *gpu.Tensor, residuals []*gpu.Tensor, temb, cond *gpu.Tensor) (*gpu.Tensor, []*gpu.Tensor) {
-	for i, r := range b.Resnets {
-		top := len(residuals) - 1
-		x = e.resnet(r, temb, x, residuals[top])
-		residuals = residuals[:top]
-		if b.Attentions != nil {
-			x = e.attend(b.Attentions[i], x, cond)
-		}
+	for i := range b.Resnets {
+		x, residuals = b.layer(e, i, x, residuals, temb, cond)
 	}
 	for _, u := range b.Upsamplers {
 		next := residuals[len(residuals)-1]
@@ -126,6 +121,16 @@ func (b *UpBlock2D) forward(e *Encoder, x *gpu.Tensor, residuals []*gpu.Tensor, 
 		}, x)
 	}
 	return x, residuals
+}
+
+// layer is layer i, which reads the last of the residuals, and those that are left.
+func (b *UpBlock2D) layer(e *Encoder, i int, x *gpu.Tensor, residuals []*gpu.Tensor, temb, cond *gpu.Tensor) (*gpu.Tensor, []*gpu.Tensor) {
+	top := len(residuals) - 1
+	x = e.resnet(b.Resnets[i], temb, x, residuals[top])
+	if b.Attentions != nil {
+		x = e.attend(b.Attentions[i], x, cond)
+	}
+	return x, residuals[:top]
 }
 
 // resnet applies r to the channels of parts side by side.

@@ -110,24 +110,28 @@ func control(h *gpu.Tensor, skips []*gpu.Tensor, controls []Residuals) (*gpu.Ten
 	if len(controls) == 0 {
 		return h, skips
 	}
-	coef := []float32{1}
 	for _, c := range controls {
 		check(len(c.Down) == len(skips), "a ControlNet of %d residuals for %d skip connections", len(c.Down), len(skips))
-		coef = append(coef, c.Weight)
-	}
-	sum := func(x *gpu.Tensor, residual func(Residuals) *gpu.Tensor) *gpu.Tensor {
-		xs := []*gpu.Tensor{x}
-		for _, c := range controls {
-			r := residual(c)
-			xs = append(xs, r)
-			if r.DType() == gpu.Float32 { // it was rescued from overflow, and the sum may overflow too
-				xs[0] = gpu.Cast(x, gpu.Float32)
-			}
-		}
-		return gpu.Combine(coef, xs...)
 	}
 	for i, x := range skips {
-		skips[i] = sum(x, func(r Residuals) *gpu.Tensor { return r.Down[i] })
+		skips[i] = sum(x, controls, func(r Residuals) *gpu.Tensor { return r.Down[i] })
 	}
-	return sum(h, func(r Residuals) *gpu.Tensor { return r.Mid }), skips
+	return sum(h, controls, func(r Residuals) *gpu.Tensor { return r.Mid }), skips
+}
+
+// sum is x, if it is not nil, and one residual of each ControlNet with its weight.
+func sum(x *gpu.Tensor, controls []Residuals, residual func(Residuals) *gpu.Tensor) *gpu.Tensor {
+	var coef []float32
+	var xs []*gpu.Tensor
+	if x != nil {
+		coef, xs = []float32{1}, []*gpu.Tensor{x}
+	}
+	for _, c := range controls {
+		r := residual(c)
+		coef, xs = append(coef, c.Weight), append(xs, r)
+		if r.DType() == gpu.Float32 { // it was rescued from overflow, and the sum may overflow too
+			xs[0] = gpu.Cast(xs[0], gpu.Float32)
+		}
+	}
+	return gpu.Combine(coef, xs...)
 }

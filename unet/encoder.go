@@ -52,16 +52,7 @@ func newEncoder(cfg Config) Encoder {
 // and the tensors after each layer. hint[N,h,w,C], if not nil, is added to the
 // first of them.
 func (e *Encoder) encode(x, hint, temb, cond *gpu.Tensor) (h *gpu.Tensor, skips []*gpu.Tensor) {
-	in := []*gpu.Tensor{x}
-	if hint != nil {
-		in = append(in, hint)
-	}
-	h = e.block(e.ConvIn, func(xs ...*gpu.Tensor) *gpu.Tensor {
-		if len(xs) > 1 {
-			return e.ConvIn.ForwardAdd(xs[0], xs[1])
-		}
-		return e.ConvIn.Forward(xs[0])
-	}, in...)
+	h = e.enter(x, hint)
 	skips = []*gpu.Tensor{h}
 	for _, down := range e.DownBlocks {
 		var rs []*gpu.Tensor
@@ -72,6 +63,20 @@ func (e *Encoder) encode(x, hint, temb, cond *gpu.Tensor) (h *gpu.Tensor, skips 
 		h = e.MidBlock.forward(e, h, temb, cond)
 	}
 	return h, skips
+}
+
+// enter is the first convolution, with hint added where there is one.
+func (e *Encoder) enter(x, hint *gpu.Tensor) *gpu.Tensor {
+	in := []*gpu.Tensor{x}
+	if hint != nil {
+		in = append(in, hint)
+	}
+	return e.block(e.ConvIn, func(xs ...*gpu.Tensor) *gpu.Tensor {
+		if len(xs) > 1 {
+			return e.ConvIn.ForwardAdd(xs[0], xs[1])
+		}
+		return e.ConvIn.Forward(xs[0])
+	}, in...)
 }
 
 // TimeCode is the position code [n,C] of the times t (one, or one per element) of

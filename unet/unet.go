@@ -70,13 +70,31 @@ func (m *Model) ForwardCode(x, code, cond *gpu.Tensor, added *Added, controls ..
 		temb := m.embedTime(code, cond, added)
 		h, skips := m.encode(x, nil, temb, cond)
 		h, skips = control(h, skips, controls)
-		for _, up := range m.UpBlocks {
-			h, skips = up.forward(&m.Encoder, h, skips, temb, cond)
-		}
-		return m.block(&end{m.ConvOut, m.ConvNormOut}, func(xs ...*gpu.Tensor) *gpu.Tensor {
-			return m.ConvOut.Forward(m.ConvNormOut.ForwardSiLU(xs[0]))
-		}, h)
+		h = m.ascend(h, skips, temb, cond)
+		return m.top(h, skips[0], temb, cond)
 	})
+}
+
+// ascend is the way up to before the last layer, which reads skips[0].
+func (m *Model) ascend(h *gpu.Tensor, skips []*gpu.Tensor, temb, cond *gpu.Tensor) *gpu.Tensor {
+	last := len(m.UpBlocks) - 1
+	for _, up := range m.UpBlocks[:last] {
+		h, skips = up.forward(&m.Encoder, h, skips, temb, cond)
+	}
+	up := m.UpBlocks[last]
+	for i := range up.Resnets[1:] {
+		h, skips = up.layer(&m.Encoder, i, h, skips, temb, cond)
+	}
+	return h
+}
+
+// top is the last layer, its norm and the last convolution.
+func (m *Model) top(h, skip, temb, cond *gpu.Tensor) *gpu.Tensor {
+	up := m.UpBlocks[len(m.UpBlocks)-1]
+	h, _ = up.layer(&m.Encoder, len(up.Resnets)-1, h, []*gpu.Tensor{skip}, temb, cond)
+	return m.block(&end{m.ConvOut, m.ConvNormOut}, func(xs ...*gpu.Tensor) *gpu.Tensor {
+		return m.ConvOut.Forward(m.ConvNormOut.ForwardSiLU(xs[0]))
+	}, h)
 }
 
 // end is the last norm and convolution, as one block.
