@@ -224,3 +224,12 @@ func (c Cond) Zero(prompt int) Cond {
 	}
 	return Cond{zero(c.Context), zero(c.Pooled), c.Learned}
 }
+
+// Rows are those of the prompts from up to to.
+func (c Cond) Rows(from, to int) Cond {
+	c.Context = gpu.Rows(c.Context, from, to)
+	if c.Pooled != nil {
+		c.Pooled = gpu.Rows(c.Pooled, from, to)
+	}
+	return c
+}

@@ -242,6 +242,8 @@ func TestGenerateWays(t *testing.T) {
 			[]string{"Size: 16x16", "Hires upscale: 1.5", "Hires upscaler: Latent", "Denoising strength: 0.9"}},
 		{"variation", []string{"--size", "16x16", "--variation-seed", "8", "--variation-strength", "0.25"},
 			[]string{"Seed: 3", "Variation seed: 8", "Variation seed strength: 0.25"}},
+		{"short cuts", []string{"--size", "16x16", "--cfg", "4", "--cfg-interval", "0-0.75", "--cache-interval", "2"},
+			[]string{"Guidance interval: 0-0.75", "Cache interval: 2"}},
 		{"others", []string{"--size", "16x16", "--guidance-rescale", "0.5", "--schedule", "sgm_uniform", "--tiling", "on", "--prompt", "(red:1.2) [square:circle:0.5]"},
 			[]string{"Guidance rescale: 0.5", "Schedule type: SGM Uniform", "(red:1.2)"}},
 	} {

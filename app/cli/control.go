@@ -98,9 +98,9 @@ func parseControl(s string) (c controlFlag, err error) {
 		bad = bad || c.Weight == 0 // which leaves it out
 	}
 	if len(parts) > 3 {
-		from, to, _ := strings.Cut(parts[3], "-")
-		c.Start, c.End = number(from), number(to)
-		bad = bad || !(c.Start >= 0 && c.Start < c.End && c.End <= 1)
+		var err error
+		c.Start, c.End, err = parseShare(parts[3])
+		bad = bad || err != nil
 	}
 	if bad {
 		return c, fmt.Errorf("want NET:FILE:STRENGTH:FROM-TO, such as canny:house.png:0.8:0-0.7")

@@ -23,7 +23,7 @@ const (
 var generateGroups = []flagGroup{
 	{"What to paint", []string{"prompt", "negative", "seed", "count", "size", "out"}},
 	{"Which model", []string{"model", "vae", "prediction", "lora", "lora-dir", "embeddings-dir"}},
-	{"How to sample", []string{"steps", "cfg", "sampler", "schedule", "eta", "guidance-rescale", "clip-skip", "rng", "variation-seed", "variation-strength"}},
+	{"How to sample", []string{"steps", "cfg", "cfg-interval", "sampler", "schedule", "eta", "guidance-rescale", "clip-skip", "rng", "variation-seed", "variation-strength", "cache-interval"}},
 	{"From another picture", []string{"init", "strength", "mask", "mask-blur", "only-masked", "mask-padding"}},
 	{"Guided by a picture", []string{"control", "control-preprocessor", "control-dir"}},
 	{"Large pictures", []string{"hires", "hires-strength", "hires-steps", "hires-upscaler", "tiling"}},
@@ -41,6 +41,7 @@ func generate(ctx context.Context, args []string) error {
 	f.IntVar(&req.Steps, "steps", 20, "`N`: steps of the sampler")
 	f.Float64Var(&req.Guidance, "cfg", 0, fmt.Sprintf("`F`: guidance scale; 1 is none; without it %d with the built-in model, else %.1f", builtinGuidance, usualGuidance))
 	f.Float64Var(&req.Rescale, "guidance-rescale", 0, "`F`: share of guidance rescale, 0 to 1")
+	addShortCuts(f, &req)
 	f.StringVar(&req.Sampler, "sampler", "", "`NAME`: "+strings.Join(scheduler.SamplerNames(), ", ")+"; without it the model's own")
 	f.StringVar(&req.Schedule, "schedule", "", "`NAME`: "+strings.Join(scheduleNames(), ", "))
 	f.Float64Var(&req.Eta, "eta", 0, "`F`: share of fresh noise, 0 to 1; without it the sampler's own")

@@ -18,8 +18,10 @@ func scoreModel(ctx context.Context, args []string) error {
 	model := f.String("model", pipeline.Builtin, "`DIR`: model folder")
 	objects := f.Int("objects", postcard.DefaultObjects, "`N`: kinds of object it was trained on")
 	captions := f.Int("captions", 200, "`N`: how many held-out captions")
-	steps := f.Int("steps", 20, "`N`: steps of DDIM")
-	cfg := f.Float64("cfg", 4, "`F`: guidance scale")
+	var req pipeline.Request
+	f.IntVar(&req.Steps, "steps", 20, "`N`: steps of DDIM")
+	f.Float64Var(&req.Guidance, "cfg", 4, "`F`: guidance scale")
+	addShortCuts(f, &req)
 	device, precision := f.device(), f.precision()
 	sheet := f.String("sheet", "", "`FILE`: write the pictures side by side into this PNG")
 	if _, done, err := f.parse(args); done || err != nil {
@@ -37,7 +39,7 @@ func scoreModel(ctx context.Context, args []string) error {
 	defer m.close()
 	var r score.Result
 	err = engine.With(ctx, *model, func(open *library.Model) (err error) {
-		r, err = score.Run(ctx, open, score.Options{Objects: *objects, Captions: *captions, Steps: *steps, Guidance: *cfg},
+		r, err = score.Run(ctx, open, score.Options{Objects: *objects, Captions: *captions, Request: req},
 			func(done, _ int) { m.set(done, func() []string { return []string{"pictures"} }) })
 		return err
 	})

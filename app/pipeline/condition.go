@@ -31,6 +31,7 @@ type conditions struct {
 	weights  []float32   // of the prompts that AND joins
 	steps    [][]prompts // of each pass
 	encoded  map[string]textencoder.Cond
+	alone    map[string]textencoder.Cond // without the negative prompt, for steps without guidance
 
 	files map[*textencoder.Embedding]string
 	used  []gallery.Pair // embeddings that prompts name, and their hashes
@@ -39,7 +40,7 @@ type conditions struct {
 // newConditions finds the words of a request that were learned, and the prompts
 // of each step.
 func (g *generation) newConditions() (c *conditions, err error) {
-	c = &conditions{encoders: g.Model.Encoders(), encoded: map[string]textencoder.Cond{}}
+	c = &conditions{encoders: g.Model.Encoders(), encoded: map[string]textencoder.Cond{}, alone: map[string]textencoder.Cond{}}
 	c.options = textencoder.Options{Emphasis: textencoder.Emphasis(g.req.Emphasis), ClipSkip: g.req.ClipSkip}
 	var clean [2]string
 	for i, text := range []string{g.req.Negative, g.req.Prompt} {
@@ -103,6 +104,9 @@ func (g *generation) encode() error {
 				return errors.New("the text encoder gave numbers that are not finite: try --precision f32")
 			}
 			c.encoded[p.key()] = cond
+			if g.guided() && !g.composes() {
+				c.alone[p.key()] = cond.Rows(1, 2)
+			}
 			for _, e := range cond.Learned {
 				c.note(e)
 			}
@@ -123,7 +127,11 @@ func (c *conditions) note(e *textencoder.Embedding) {
 
 // at is what the prompts of a step became.
 func (g *generation) at(p *pass, step int) textencoder.Cond {
-	return g.cond.encoded[g.cond.steps[p.index][step].key()]
+	key := g.cond.steps[p.index][step].key()
+	if g.guided() && !g.composes() && g.scale(p, step) == 1 {
+		return g.cond.alone[key]
+	}
+	return g.cond.encoded[key]
 }
 
 // embeddingExts are the endings of files with learned words.

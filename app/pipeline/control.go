@@ -188,12 +188,10 @@ func (g *generation) hintOf(c Control, p *pass) *image.NRGBA {
 	return img
 }
 
-// active are the controls of step i of a pass: those within whose share of the steps
-// all of it lies (diffusers' controlnet_keep).
+// active are the controls of step i of a pass.
 func (g *generation) active(p *pass, i int) (out []*guide) {
-	n := float64(len(p.steps))
 	for _, c := range g.guides {
-		if float64(i)/n >= c.Start && float64(i+1)/n <= c.End {
+		if within(i, len(p.steps), c.Start, c.End) {
 			out = append(out, c)
 		}
 	}

@@ -95,8 +95,12 @@ type generation struct {
 	loras  []gallery.Pair             // names and hashes
 	hashes func() (model, vae string) // of the files
 
-	replay *replay // of the pass under way; nil: none, or none yet
-	eager  bool    // nothing is captured: the device failed to
+	// Of the pass under way:
+	replays map[bool]*replay // by whether they run the whole U-Net
+	deep    []*gpu.Tensor    // what its last whole pass left, see unet.Deep
+	kept    *State           // where the next step runs it
+
+	eager bool // nothing is captured: the device failed to
 
 	k     int // picture under way
 	start time.Time
@@ -117,7 +121,7 @@ type pass struct {
 }
 
 func newGeneration(m *library.Model, req Request, progress func(Progress)) (*generation, error) {
-	g := &generation{Model: m, req: req, progress: progress, start: time.Now()}
+	g := &generation{Model: m, req: req, progress: progress, start: time.Now(), replays: map[bool]*replay{}}
 	steps, err := scheduler.New(req.options(), m.Scheduler)
 	if err != nil {
 		return nil, err
@@ -235,6 +239,7 @@ func (g *generation) run(ctx context.Context, i int, before *gpu.Tensor, src noi
 	if err != nil {
 		return nil, 0, err
 	}
+	defer g.dropDeep()
 	defer g.drop()
 	print := sync.OnceValue(func() string { return req.fingerprint(g.Model) })
 	for s := from; s < len(p.steps); s++ {
@@ -256,7 +261,7 @@ func (g *generation) run(ctx context.Context, i int, before *gpu.Tensor, src noi
 			if n := req.Preview; n > 0 && s+1 < len(p.steps) && (s+1)%n == 0 {
 				out.Preview = g.preview(h.denoised[0])
 			}
-			out.State = func() *State { return h.save(i, s+1, src, print()) }
+			out.State = g.state(p, s+1, func() *State { return h.save(i, s+1, src, print()) })
 		})
 	}
 	return h.x[0], 0, ctx.Err()

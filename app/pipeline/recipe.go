@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"path/filepath"
 	"strconv"
 
@@ -60,6 +61,12 @@ func (g *generation) recipe(r Request) gallery.Recipe {
 	extra := func(key, value string) { out.Extra = append(out.Extra, gallery.Pair{Key: key, Value: value}) }
 	if r.Rescale > 0 {
 		extra("Guidance rescale", strconv.FormatFloat(r.Rescale, 'g', -1, 64))
+	}
+	if r.GuidanceStart > 0 || r.GuidanceEnd < 1 {
+		extra("Guidance interval", fmt.Sprintf("%g-%g", r.GuidanceStart, r.GuidanceEnd))
+	}
+	if r.CacheInterval > 1 {
+		extra("Cache interval", strconv.Itoa(r.CacheInterval))
 	}
 	if r.Prediction != "" {
 		extra("Prediction type", r.Prediction)

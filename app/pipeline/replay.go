@@ -27,35 +27,37 @@ var record = (*gpu.Device).Capture
 // the time's code and the text are written into its inputs. It gives nil where
 // that cannot be: the device captures nothing, or blocks are watched over, which
 // the host must take part in. The hints of guides stay where they are.
-func (g *generation) captured(p *pass, x, code *gpu.Tensor, cond textencoder.Cond, guides []*guide) *gpu.Tensor {
+func (g *generation) captured(p *pass, x, code *gpu.Tensor, cond textencoder.Cond, guides []*guide, whole bool) []*gpu.Tensor {
 	if g.eager || g.watched() || !g.Device.Captures() {
 		g.drop()
 		return nil
 	}
-	r := g.replay
+	r := g.replays[whole]
 	// A longer or shorter prompt, or a guide that begins or ends.
 	if r != nil && (r.context.Len() != cond.Context.Len() || !slices.Equal(r.guides, guides)) {
 		g.drop()
 		r = nil
 	}
 	if r == nil {
-		if r = g.capture(p, x, code, cond, guides); r == nil {
+		if r = g.capture(p, x, code, cond, guides, whole); r == nil {
 			g.eager = true
 			return nil
 		}
+		g.replays[whole] = r
 	} else {
 		r.x.CopyFrom(x)
 		r.code.CopyFrom(code)
 		r.tell(cond)
 		r.graph.Replay()
 	}
-	out := g.Device.Empty(gpu.Float32, r.graph.Outputs[0].Shape()...)
-	out.CopyFrom(r.graph.Outputs[0]) // the next step overwrites it
-	return out
+	outputs := r.graph.Outputs
+	out := g.Device.Empty(gpu.Float32, outputs[0].Shape()...)
+	out.CopyFrom(outputs[0]) // the next step overwrites it
+	return append([]*gpu.Tensor{out}, outputs[1:]...)
 }
 
 // capture runs the U-Net and records it; nil if the device fails to.
-func (g *generation) capture(p *pass, x, code *gpu.Tensor, cond textencoder.Cond, guides []*guide) *replay {
+func (g *generation) capture(p *pass, x, code *gpu.Tensor, cond textencoder.Cond, guides []*guide, whole bool) *replay {
 	dev, r := g.Device, &replay{cond: cond, guides: guides}
 	keep := func(t *gpu.Tensor, dtype gpu.DType) *gpu.Tensor {
 		if t == nil {
@@ -80,13 +82,13 @@ func (g *generation) capture(p *pass, x, code *gpu.Tensor, cond textencoder.Cond
 		}
 	})
 	graph, err := record(dev, func() []*gpu.Tensor {
-		return []*gpu.Tensor{g.evaluate(p, guides, r.x, r.code, r.context, r.added)}
+		return g.evaluate(p, guides, r.x, r.code, r.context, r.added, whole)
 	})
 	if err != nil {
 		r.free()
 		return nil
 	}
-	r.graph, g.replay = graph, r
+	r.graph = graph
 	return r
 }
 
@@ -111,10 +113,10 @@ func (r *replay) free() {
 	}
 }
 
-// drop gives the memory of the replay back.
+// drop gives the memory of the replays back.
 func (g *generation) drop() {
-	if g.replay != nil {
-		g.replay.free()
-		g.replay = nil
+	for _, r := range g.replays {
+		r.free()
 	}
+	clear(g.replays)
 }

@@ -50,6 +50,11 @@ func TestReplayEqualsEager(t *testing.T) {
 		{"sizes, pooled text and a guide", "xl", func(r *Request) {
 			r.Prompt, r.Controls = "a [red:blue:2] fox", []Control{{Model: "testdata/control/xl.safetensors", Picture: smooth(48, 32)}}
 		}, 1},
+		{"DeepCache, another prompt later", "", func(r *Request) { r.CacheInterval, r.Prompt, r.Steps = 2, "a [red:blue:3] fox", 5 }, 2},
+		{"DeepCache, guided by a picture", "", func(r *Request) {
+			r.CacheInterval, r.Controls = 2, []Control{{Model: "testdata/control/b", Picture: smooth(48, 32)}}
+		}, 2},
+		{"guidance that ends, DeepCache", "", func(r *Request) { r.CacheInterval, r.GuidanceEnd, r.Steps = 2, 0.5, 4 }, 4},
 		{"sizes and pooled text", "xl", func(r *Request) { r.Prompt = "a [red:blue:2] fox" }, 1},
 	} {
 		for _, dtype := range []gpu.DType{gpu.Float32, gpu.BFloat16} {

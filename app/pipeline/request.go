@@ -23,22 +23,28 @@ type Request struct {
 	Prompt, Negative string
 	Steps            int
 	Guidance         float64 // classifier-free guidance scale; 1 or less runs without
-	Rescale          float64 // share of guidance rescale (Lin et al. 2024, section 3.4), 0 to 1
-	Sampler          string  // name or label of scheduler.Samplers; "" is the model's own
-	Schedule         string  // name or label of scheduler.Schedules; "" is the sampler's own
-	Eta              float64 // share of fresh noise; 0 is the sampler's own
-	Seed             uint64  // of the first picture; picture k takes Seed+k (but see At)
-	RNG              string  // "" is cpu
-	ClipSkip         int     // layer of the text encoder that is read, from the end; 0 and 1 are the last
-	Emphasis         string  // how weights in prompts act, of textencoder.Emphasis; "" is AUTOMATIC1111's way
-	Embeddings       string  // folder of learned words (textual inversion), each called as its file
-	LoRAs            []LoRA  // beside those that the prompt names
-	LoRAFolder       string  // where LoRAs are looked for by their names
-	VAE              string  // path of an autoencoder in place of the model's own, which Engine opens
-	Prediction       string  // what the U-Net predicts, if Engine shall not go by the model's files: epsilon or v_prediction
-	Width, Height    int     // pixels; with OnlyMasked of the part that is painted
-	Count            int
-	Preview          int // steps between previews; 0: none
+	// The share of the steps that are guided; 0 to 0 is all of them.
+	GuidanceStart, GuidanceEnd float64
+	// The whole U-Net runs at one of so many steps, at the others its last layer alone
+	// (Ma et al. 2024, "DeepCache"); 0 and 1 are all steps.
+	CacheInterval int
+
+	Rescale       float64 // share of guidance rescale (Lin et al. 2024, section 3.4), 0 to 1
+	Sampler       string  // name or label of scheduler.Samplers; "" is the model's own
+	Schedule      string  // name or label of scheduler.Schedules; "" is the sampler's own
+	Eta           float64 // share of fresh noise; 0 is the sampler's own
+	Seed          uint64  // of the first picture; picture k takes Seed+k (but see At)
+	RNG           string  // "" is cpu
+	ClipSkip      int     // layer of the text encoder that is read, from the end; 0 and 1 are the last
+	Emphasis      string  // how weights in prompts act, of textencoder.Emphasis; "" is AUTOMATIC1111's way
+	Embeddings    string  // folder of learned words (textual inversion), each called as its file
+	LoRAs         []LoRA  // beside those that the prompt names
+	LoRAFolder    string  // where LoRAs are looked for by their names
+	VAE           string  // path of an autoencoder in place of the model's own, which Engine opens
+	Prediction    string  // what the U-Net predicts, if Engine shall not go by the model's files: epsilon or v_prediction
+	Width, Height int     // pixels; with OnlyMasked of the part that is painted
+	Count         int
+	Preview       int // steps between previews; 0: none
 	// PreviewDecoder is a file or folder of TAESD, or a folder that may hold one
 	// for the model's family: Engine.Generate opens it as Tiny.
 	PreviewDecoder string `json:"-"`
@@ -146,6 +152,9 @@ func (r Request) withDefaults(m *library.Model) Request {
 	if r.Count == 0 {
 		r.Count = 1
 	}
+	if r.GuidanceEnd == 0 {
+		r.GuidanceEnd = 1
+	}
 	if r.Init != nil && r.Strength == 0 {
 		r.Strength = 0.75
 	}
@@ -204,6 +213,10 @@ func (r Request) Validate(m *library.Model) error {
 		return fmt.Errorf("unknown emphasis %q: choose one of %v", r.Emphasis, emphases[1:])
 	case math.IsNaN(r.Guidance) || math.IsInf(r.Guidance, 0):
 		return fmt.Errorf("guidance %g is not a number", r.Guidance)
+	case !(r.GuidanceStart >= 0 && r.GuidanceStart < r.GuidanceEnd && r.GuidanceEnd <= 1):
+		return fmt.Errorf("guidance from %g to %g of the steps: between 0 and 1, the second the larger", r.GuidanceStart, r.GuidanceEnd)
+	case r.CacheInterval < 0:
+		return fmt.Errorf("cache interval %d: 1 runs the whole U-Net at each step, 3 at one of three", r.CacheInterval)
 	case !(r.Rescale >= 0 && r.Rescale <= 1):
 		return fmt.Errorf("guidance rescale %g: between 0 and 1", r.Rescale)
 	case !(r.VariationStrength >= 0 && r.VariationStrength <= 1):

@@ -18,8 +18,7 @@ import (
 type Options struct {
 	Objects  int // kinds of object the model was trained on
 	Captions int
-	Steps    int
-	Guidance float64
+	Request  pipeline.Request // but for its prompt, seed and size
 }
 
 // Result holds shares from 0 to 1, and the autoencoder's PSNR in dB.
@@ -39,10 +38,9 @@ func Run(ctx context.Context, m *library.Model, o Options, progress func(done, o
 	}
 	r := Result{Captions: g.HeldOut(o.Captions)}
 	for i, c := range r.Captions {
-		out, err := pipeline.Generate(ctx, m, pipeline.Request{
-			Prompt: c.Text, Steps: o.Steps, Guidance: o.Guidance, Seed: uint64(i),
-			Width: g.Size(), Height: g.Size(), Count: 1,
-		}, nil)
+		req := o.Request
+		req.Prompt, req.Seed, req.Width, req.Height, req.Count = c.Text, uint64(i), g.Size(), g.Size(), 1
+		out, err := pipeline.Generate(ctx, m, req, nil)
 		if err != nil {
 			return r, fmt.Errorf("caption %q: %w", c.Text, err)
 		}
