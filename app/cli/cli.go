@@ -36,7 +36,7 @@ func commands() []command {
 		{"score", "[--model DIR] [flags]", "measure a postcard model on captions it never saw", scoreModel},
 		{"bench", "[--arch NAME|--model PATH [--profile]] [--json]", "measure this machine", bench},
 		{"doctor", "", "say what this machine has, what will be used and why", doctor},
-		{"upscale", "PICTURE --upscaler FILE --out FILE.png", "enlarge a picture with an ESRGAN", upscale},
+		{"upscale", "PICTURE --upscaler NAME --out FILE.png", "enlarge a picture with an ESRGAN", upscale},
 		{"inspect", "PATH", "say what a model file, a model folder or a PNG is", inspect},
 	}
 }

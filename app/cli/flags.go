@@ -62,6 +62,10 @@ func (f flags) precision() *string {
 	return f.String("precision", "auto", "`NAME`: auto, f32 or bf16")
 }
 
+func (f flags) upscalerDir() *string {
+	return f.String("upscaler-dir", "", "`DIR`: where ESRGANs are looked for by their names")
+}
+
 // A flagGroup is a part of a command's flags, which help shows under a title.
 type flagGroup struct {
 	title string

@@ -26,7 +26,7 @@ var generateGroups = []flagGroup{
 	{"How to sample", []string{"steps", "cfg", "cfg-interval", "sampler", "schedule", "eta", "guidance-rescale", "clip-skip", "rng", "variation-seed", "variation-strength", "cache-interval"}},
 	{"From another picture", []string{"init", "strength", "mask", "mask-blur", "only-masked", "mask-padding"}},
 	{"Guided by a picture", []string{"control", "control-preprocessor", "control-dir"}},
-	{"Large pictures", []string{"hires", "hires-strength", "hires-steps", "hires-upscaler", "tiling"}},
+	{"Large pictures", []string{"hires", "hires-strength", "hires-steps", "hires-upscaler", "upscaler-dir", "tiling"}},
 	{"Where to compute", []string{"device", "precision"}},
 }
 

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"image"
 	"math"
-	"path/filepath"
-	"strconv"
-	"strings"
 
 	"latent/app/gallery"
 	"latent/app/pictures"
@@ -16,7 +13,8 @@ import (
 
 func upscale(ctx context.Context, args []string) error {
 	f := newFlags("upscale")
-	upscaler := f.String("upscaler", "", "`FILE`: an ESRGAN, .pth or .safetensors")
+	upscaler := f.String("upscaler", "", "`NAME`: an ESRGAN of --upscaler-dir, or its file, .pth or .safetensors")
+	folder := f.upscalerDir()
 	scale := f.Float64("scale", 0, "`F`: how many times larger; without it as the upscaler does")
 	device, precision := f.device(), f.precision()
 	out := f.String("out", "", "`FILE|DIR`: a .png file, or a folder for numbered ones")
@@ -25,11 +23,15 @@ func upscale(ctx context.Context, args []string) error {
 	case done || err != nil:
 		return err
 	case *upscaler == "":
-		return badUsage("upscale: --upscaler is missing: name the file of an ESRGAN")
+		return badUsage("upscale: --upscaler is missing: name an ESRGAN, or its file")
 	case *out == "":
 		return badUsage("upscale: --out is missing: name a .png file or a folder")
 	case f.given("scale") && !(*scale >= 1 && *scale <= 16):
 		return badUsage("upscale: --scale %g: from 1 to 16", *scale)
+	}
+	file, err := pipeline.FindUpscaler(*upscaler, *folder)
+	if err != nil {
+		return err
 	}
 	img, err := pictures.Load(positional[0])
 	if err != nil {
@@ -52,7 +54,7 @@ func upscale(ctx context.Context, args []string) error {
 	}
 	var m *meter
 	defer func() { m.close() }()
-	large, err := engine.Upscale(ctx, *upscaler, img, want.X, want.Y, func(done, all int) {
+	large, err := engine.Upscale(ctx, file, img, want.X, want.Y, func(done, all int) {
 		if m == nil || done == 1 { // of this pass
 			m.close()
 			m = newMeter(all)
@@ -63,15 +65,12 @@ func upscale(ctx context.Context, args []string) error {
 		return err
 	}
 	m.close()
-	// What the picture was painted with stays with it, in AUTOMATIC1111's words.
+	// What the picture was painted with stays with it.
 	recipe, err := gallery.Read(positional[0])
 	if err != nil {
 		recipe = gallery.Recipe{}
 	}
-	name := strings.TrimSuffix(filepath.Base(*upscaler), filepath.Ext(*upscaler))
-	recipe.Extra = append(recipe.Extra,
-		gallery.Pair{Key: "Postprocess upscale by", Value: strconv.FormatFloat(float64(large.Rect.Dx())/float64(size.X), 'g', 4, 64)},
-		gallery.Pair{Key: "Postprocess upscaler", Value: name})
+	recipe = pipeline.Upscaled(recipe, file, float64(large.Rect.Dx())/float64(size.X))
 	path, err := target.save(pipeline.Picture{Image: large, Recipe: recipe})
 	if err != nil {
 		return err

@@ -42,6 +42,12 @@ func TestUpscale(t *testing.T) {
 			t.Errorf("%v: %q, want %s", c.flags, text, c.want)
 		}
 	}
+	succeed(t, "upscale", small, "--upscaler", "sharp", "--upscaler-dir", dir, "--scale", "2", "--device", "reference", "--out", large)
+	hires := filepath.Join(dir, "hires.png")
+	succeed(t, "generate", "--prompt", "a red square", "--model", base, "--steps", "2", "--size", "16x16", "--hires", "2", "--hires-upscaler", "Sharp", "--upscaler-dir", dir, "--device", "reference", "--out", hires)
+	if text := succeed(t, "inspect", hires); !strings.Contains(text, "Hires upscaler: sharp") {
+		t.Errorf("inspect says %q", text)
+	}
 	text := succeed(t, "inspect", large)
 	for _, want := range []string{"a red square", "Postprocess upscale by: 2", "Postprocess upscaler: sharp"} {
 		if !strings.Contains(text, want) {
@@ -57,6 +63,8 @@ func TestUpscale(t *testing.T) {
 		{[]string{small, "--upscaler", net}, 2, "--out is missing"},
 		{[]string{small, "--upscaler", net, "--out", large, "--scale", "0.5"}, 2, "from 1 to 16"},
 		{[]string{small, "--upscaler", small, "--out", large}, 1, "upscaler "},
+		{[]string{small, "--upscaler", "blunt", "--upscaler-dir", dir, "--out", large}, 1, "there are sharp"},
+		{[]string{small, "--upscaler", "sharp", "--out", large}, 1, "no folder of upscalers"},
 		{[]string{filepath.Join(dir, "none.png"), "--upscaler", net, "--out", large}, 1, "none.png"},
 	} {
 		if code, _, text := latent(t, append([]string{"upscale"}, c.flags...)...); code != c.code || !strings.Contains(text, c.want) {

@@ -15,8 +15,9 @@ import (
 type ways struct {
 	init, mask, tiling string
 
-	hires string
-	pass  pipeline.Hires
+	hires     string
+	pass      pipeline.Hires
+	upscalers *string // folder
 }
 
 func addWays(f flags, req *pipeline.Request) *ways {
@@ -30,7 +31,8 @@ func addWays(f flags, req *pipeline.Request) *ways {
 	f.StringVar(&w.hires, "hires", "", "`WxH|F`: paint over the picture at this size, or so many times larger")
 	f.Float64Var(&w.pass.Strength, "hires-strength", 0.5, "`F`: how much of it is painted anew then")
 	f.IntVar(&w.pass.Steps, "hires-steps", 0, "`N`: steps then; without it those of --steps")
-	f.StringVar(&w.pass.Upscaler, "hires-upscaler", pipeline.Upscalers[0], "`NAME`: "+strings.Join(pipeline.Upscalers, ", ")+", or the file of an ESRGAN")
+	f.StringVar(&w.pass.Upscaler, "hires-upscaler", pipeline.Upscalers[0], "`NAME`: "+strings.Join(pipeline.Upscalers, ", ")+", or an ESRGAN of --upscaler-dir, or its file")
+	w.upscalers = f.upscalerDir()
 	f.StringVar(&w.tiling, "tiling", "auto", "`NAME`: go over large pictures in bands, with less memory: auto, on or off")
 	return w
 }
@@ -39,7 +41,7 @@ func addWays(f flags, req *pipeline.Request) *ways {
 func (w *ways) apply(f flags, req *pipeline.Request) (err error) {
 	for _, need := range []struct{ flag, wants string }{
 		{"strength", "init"}, {"mask", "init"}, {"mask-blur", "mask"}, {"only-masked", "mask"}, {"mask-padding", "only-masked"},
-		{"hires-strength", "hires"}, {"hires-steps", "hires"}, {"hires-upscaler", "hires"},
+		{"hires-strength", "hires"}, {"hires-steps", "hires"}, {"hires-upscaler", "hires"}, {"upscaler-dir", "hires"},
 		{"variation-seed", "variation-strength"},
 	} {
 		if f.given(need.flag) && !f.given(need.wants) {
@@ -68,6 +70,7 @@ func (w *ways) apply(f flags, req *pipeline.Request) (err error) {
 		return badUsage("generate: --tiling %q: auto, on or off", w.tiling)
 	}
 	if w.hires != "" {
+		req.UpscalerFolder = *w.upscalers
 		if req.Hires = &w.pass; strings.ContainsAny(w.hires, "xX") {
 			w.pass.Width, w.pass.Height, err = parseSizeOf("hires", w.hires)
 		} else if w.pass.Scale, err = strconv.ParseFloat(w.hires, 64); err != nil || !(w.pass.Scale >= 1 && w.pass.Scale <= 64) {

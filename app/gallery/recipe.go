@@ -41,6 +41,9 @@ type Recipe struct {
 	Extra  []Pair // whatever else stands in the last line, in its order
 }
 
+// Keys of a Recipe's Extra that say how a finished picture was enlarged.
+const KeyUpscaleBy, KeyUpscaler = "Postprocess upscale by", "Postprocess upscaler"
+
 // A Pair is one more key and value of a Recipe's last line. A key is two or more
 // letters, digits, spaces, - or /, beginning with a letter or digit.
 type Pair struct{ Key, Value string }

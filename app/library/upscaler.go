@@ -1,12 +1,21 @@
 package library
 
 import (
+	"cmp"
 	"fmt"
 
 	"latent/gpu"
 	"latent/gpu/nn"
 	"latent/vae/esrgan"
 )
+
+// publishedUpscalers are the names that AUTOMATIC1111 has for files of others.
+var publishedUpscalers = map[string]string{
+	"R-ESRGAN 4x+": "RealESRGAN_x4plus", "R-ESRGAN 4x+ Anime6B": "RealESRGAN_x4plus_anime_6B", "R-ESRGAN 2x+": "RealESRGAN_x2plus",
+}
+
+// PublishedUpscaler is what the file is called that a recipe calls name.
+func PublishedUpscaler(name string) string { return cmp.Or(publishedUpscalers[name], name) }
 
 // OpenUpscaler reads an ESRGAN onto dev, weights converted to dtype; nn.Free gives its
 // memory back.

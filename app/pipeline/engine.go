@@ -74,8 +74,7 @@ func (e *Engine) work(device, precision string, opened chan<- error) {
 	for {
 		select {
 		case <-e.quit:
-			w.closeModel()
-			w.closeTiny()
+			w.closeAll()
 			return
 		case j := <-e.jobs:
 			j.done <- w.do(j.run)

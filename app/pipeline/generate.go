@@ -17,24 +17,37 @@ import (
 // bit for bit, the one that req.At(k) alone gives. It stops within a step when
 // ctx ends and returns ctx.Err() with the pictures finished by then.
 func Generate(ctx context.Context, m *library.Model, req Request, progress func(Progress)) (out []Picture, err error) {
-	var p patches
-	var n nets
-	defer n.close()
+	var b beside
+	defer b.nets.close()
+	defer b.scaler.close()
 	defer func() {
-		if lost := p.clear(); err == nil {
+		if lost := b.patches.clear(); err == nil {
 			err = lost
 		}
 	}()
-	return generate(ctx, m, &p, &n, req, progress)
+	return generate(ctx, m, &b, req, progress)
 }
 
-// generate is Generate for a model with patches and ControlNets, which stay.
-func generate(ctx context.Context, m *library.Model, patches *patches, nets *nets, req Request, progress func(Progress)) (out []Picture, err error) {
+// beside is what stays open with a model from one request to the next. The zero value
+// holds nothing.
+type beside struct {
+	patches patches // LoRAs on the weights
+	nets    nets
+	scaler  scaler
+}
+
+// generate is Generate for a model with what stays open beside it.
+func generate(ctx context.Context, m *library.Model, b *beside, req Request, progress func(Progress)) (out []Picture, err error) {
 	defer gpu.Catch(&err)
 	if err := req.Validate(m); err != nil {
 		return nil, err
 	}
 	req = req.withDefaults(m)
+	if h := req.Hires; h != nil {
+		if h.Upscaler, err = h.upscaler(req.UpscalerFolder); err != nil {
+			return nil, err
+		}
+	}
 	if progress == nil {
 		progress = func(Progress) {}
 	}
@@ -42,14 +55,18 @@ func generate(ctx context.Context, m *library.Model, patches *patches, nets *net
 	if err != nil {
 		return nil, err
 	}
-	if g.loras, err = patches.set(m, req); err != nil {
+	if g.loras, err = b.patches.set(m, req); err != nil {
 		return nil, err
 	}
-	controls, err := nets.set(m, req)
+	controls, err := b.nets.set(m, req)
 	if err != nil {
 		return nil, err
 	}
 	g.guides = newGuides(req, controls)
+	g.scaler = &b.scaler
+	if err = g.scaler.set(m, req); err != nil {
+		return nil, err
+	}
 	m.VAE.Tiling = req.Tiling
 	defer func() {
 		m.VAE.Rescue, m.UNet.Rescue = nil, nil
@@ -91,6 +108,7 @@ type generation struct {
 	mask            *gpu.Tensor // [1,h,w,1], 1 where the canvas is painted
 
 	guides []*guide // in the order of the request's controls
+	scaler *scaler  // holds an ESRGAN if the request wants one
 
 	loras  []gallery.Pair             // names and hashes
 	hashes func() (model, vae string) // of the files

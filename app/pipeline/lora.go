@@ -139,10 +139,15 @@ func (r Request) loras() (all []LoRA, err error) {
 // weightsExts are the endings of files that hold weights.
 var weightsExts = []string{".safetensors", ".ckpt", ".pt", ".pth", ".bin"}
 
-// find is the path of a LoRA or ControlNet: a file of that path, or in folder and the
-// folders inside it.
+// isWeights tells whether a name is that of a file or folder, and not of what it holds.
+func isWeights(name string) bool {
+	return slices.Contains(weightsExts, strings.ToLower(filepath.Ext(name))) || strings.ContainsRune(name, os.PathSeparator)
+}
+
+// find is the path of a LoRA, ControlNet or upscaler: a file of that path, or in folder
+// and the folders inside it.
 func find(kind library.Kind, name, folder string) (string, error) {
-	if slices.Contains(weightsExts, strings.ToLower(filepath.Ext(name))) || strings.ContainsRune(name, os.PathSeparator) {
+	if isWeights(name) {
 		if _, err := os.Stat(name); err == nil {
 			return name, nil
 		}

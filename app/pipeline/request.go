@@ -65,7 +65,8 @@ type Request struct {
 	Controls      []Control // ControlNets with their pictures
 	ControlFolder string    // where ControlNets are looked for by their names
 
-	Hires *Hires // a second pass at a larger size; nil: none
+	Hires          *Hires // a second pass at a larger size; nil: none
+	UpscalerFolder string `json:",omitempty"` // where ESRGANs are looked for by their names
 
 	Sizes  *Sizes      // what SDXL is told; nil: the size that is painted, not cropped
 	Tiling vae.Tiling  // of the autoencoder
@@ -79,7 +80,7 @@ type Request struct {
 type Hires struct {
 	Scale         float64 // of width and height; or else
 	Width, Height int     // pixels
-	Upscaler      string  // of Upscalers, or the file of an ESRGAN; "" is lanczos
+	Upscaler      string  // of Upscalers; or an ESRGAN in Request.UpscalerFolder, without ending, or its file; "" is lanczos
 	Steps         int     // of the whole trajectory; 0: as many as the first pass
 	Strength      float64 // (0,1]; 0 is 0.5
 }
@@ -250,7 +251,8 @@ func (r Request) Validate(m *library.Model) error {
 		if err := validSize("hires size", h.Width, h.Height, m); err != nil {
 			return err
 		}
-		if err := checkUpscaler(h.Upscaler); err != nil {
+		var err error
+		if h.Upscaler, err = h.upscaler(r.UpscalerFolder); err != nil {
 			return err
 		}
 		if _, err := scheduler.New(r.hiresOptions(), m.Scheduler); err != nil {

@@ -1,10 +1,14 @@
 package pipeline
 
 import (
+	"bytes"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"latent/app/library"
 	"latent/gpu"
 	"latent/gpu/nn"
 	"latent/noise"
@@ -91,6 +95,70 @@ func TestWrongUpscalers(t *testing.T) {
 		}
 		if _, err := e.Upscale(t.Context(), name, smooth(8, 8), 0, 0, nil); err == nil {
 			t.Errorf("%s enlarges", name)
+		}
+	}
+}
+
+// An ESRGAN is opened once for all pictures that want it, found by the names that
+// recipes have for it, and closed with the first that does not.
+func TestUpscalerStaysOpen(t *testing.T) {
+	e, dir, file := start(t), tinyModel(t, 1), tinyUpscaler(t)
+	folder := t.TempDir()
+	published := filepath.Join(folder, "deeper", "RealESRGAN_x2plus.safetensors")
+	if err := os.MkdirAll(filepath.Dir(published), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file, published); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.With(t.Context(), dir, func(m *library.Model) error {
+		var b beside
+		defer b.nets.close()
+		defer b.scaler.close()
+		var first *esrgan.Net
+		var pix []byte
+		for _, name := range []string{published, "realesrgan_X2plus", "R-ESRGAN 2x+"} {
+			req := request()
+			req.UpscalerFolder, req.Hires = folder, &Hires{Scale: 2, Upscaler: name, Steps: 2}
+			made, err := generate(t.Context(), m, &b, req, nil)
+			if err != nil {
+				return err
+			}
+			if first == nil {
+				first, pix = b.scaler.net, made[0].Image.Pix
+			}
+			if b.scaler.net != first || first == nil {
+				t.Errorf("%s: it is opened again", name)
+			}
+			if !bytes.Equal(made[0].Image.Pix, pix) {
+				t.Errorf("%s: another picture", name)
+			}
+			if got := made[0].Recipe.HiresUpscaler; got != "RealESRGAN_x2plus" {
+				t.Errorf("%s: the recipe says %q", name, got)
+			}
+		}
+		if err := os.Chtimes(published, time.Time{}, time.Unix(1e9, 0)); err != nil {
+			return err
+		}
+		req := request()
+		req.Hires = &Hires{Scale: 2, Upscaler: published, Steps: 2}
+		if _, err := generate(t.Context(), m, &b, req, nil); err != nil {
+			return err
+		}
+		if b.scaler.net == first {
+			t.Error("a file that was written anew is not read")
+		}
+		req.Hires = nil
+		if _, err := generate(t.Context(), m, &b, req, nil); err != nil || b.scaler.net != nil {
+			t.Errorf("it stays open, %v", err)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"best": "there are RealESRGAN_x2plus", filepath.Join(folder, "gone.pth"): "is not in"} {
+		if _, err := FindUpscaler(name, folder); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
 		}
 	}
 }

@@ -28,8 +28,7 @@ type worker struct {
 	model               *library.Model // nil: none is open
 	key                 modelKey
 	changed, vaeChanged time.Time // of its files
-	patches             patches   // LoRAs on it
-	nets                nets      // beside it
+	beside
 
 	tiny     *vae.Tiny // nil: none is open
 	tinyPath string
@@ -48,7 +47,7 @@ func (w *worker) generate(ctx context.Context, model string, req Request, progre
 			return nil, err
 		}
 	}
-	return generate(ctx, m, &w.patches, &w.nets, req, progress)
+	return generate(ctx, m, &w.beside, req, progress)
 }
 
 // open returns the model that is asked for: the one that is open if it is that and
@@ -106,6 +105,7 @@ func (w *worker) closeModel() {
 // closeAll leaves the whole memory to others.
 func (w *worker) closeAll() {
 	w.closeModel()
+	w.scaler.close()
 	w.closeTiny()
 	w.dev.Trim()
 }
