@@ -87,6 +87,8 @@ func (f Folders) of(path string) string {
 		return f.VAEs
 	case library.KindControlNet:
 		return f.Controls
+	case library.KindUpscaler:
+		return f.Upscalers
 	}
 	return f.Models
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"latent/app/gallery"
+	"latent/app/library"
 	"latent/noise"
 	"latent/scheduler"
 	"latent/textencoder"
@@ -23,11 +24,8 @@ type beyond struct {
 	Emphasis          string  `toml:"emphasis,omitempty"`
 	VariationSeed     int64   `toml:"variation_seed,omitempty"`
 	VariationStrength float64 `toml:"variation_strength,omitempty"`
-	SecondPass
+	HiresSteps        int     `toml:"hires_steps,omitempty"` // of a second pass
 }
-
-// upscalers are the pipeline's by the names that recipes have for them.
-var upscalers = map[string]string{"Lanczos": "lanczos", "Latent": "latent"}
 
 // Keys of what Latent writes and other programs have no key for.
 const keyRescale, keyPrediction = "Guidance rescale", "Prediction type"
@@ -55,9 +53,9 @@ func beyondOf(r gallery.Recipe) (b beyond, unmatched []string) {
 	if r.VariationStrength > 0 && r.VariationStrength <= 1 {
 		b.VariationSeed, b.VariationStrength = r.VariationSeed, r.VariationStrength
 	}
-	second, missing := secondPassOf(r)
-	b.SecondPass = second
-	unmatched = append(unmatched, missing...)
+	if r.HiresSteps != r.Steps {
+		b.HiresSteps = r.HiresSteps
+	}
 	mine := strings.HasPrefix(r.Version, gallery.Latent)
 	for _, e := range r.Extra {
 		share, err := strconv.ParseFloat(e.Value, 64)
@@ -68,6 +66,7 @@ func beyondOf(r gallery.Recipe) (b beyond, unmatched []string) {
 		case e.Key == keyPrediction && slices.Contains(predictions, e.Value):
 			b.Prediction = e.Value
 		case control: // which has a pane of its own
+		case e.Key == gallery.KeyUpscaleBy, e.Key == gallery.KeyUpscaler: // when it was finished
 		case mine, e.Key == keyRescale, e.Key == keyPrediction: // others' keys may be of no account
 			unmatched = append(unmatched, e.Key)
 		}
@@ -78,32 +77,54 @@ func beyondOf(r gallery.Recipe) (b beyond, unmatched []string) {
 // predictions are the values of Request.Prediction.
 var predictions = []string{scheduler.PredictEpsilon, scheduler.PredictVelocity, scheduler.PredictSample}
 
-// secondPassOf is a recipe's second pass. One that another upscaler enlarged is made
-// with Latent's own, and the upscaler is named.
-func secondPassOf(r gallery.Recipe) (p SecondPass, unmatched []string) {
+// secondPassOf is a recipe's second pass. One that an upscaler enlarged which is not
+// among files is made with Latent's own, and the upscaler is named.
+func secondPassOf(r gallery.Recipe, files []Extra) (p SecondPass, unmatched []string) {
 	if r.HiresUpscale <= 0 && r.HiresWidth <= 0 {
 		if r.Denoising > 0 {
 			unmatched = append(unmatched, "the picture that it began from")
 		}
 		return p, unmatched
 	}
-	if p = (SecondPass{Hires: r.HiresUpscale, HiresSteps: r.HiresSteps, HiresStrength: r.Denoising}); p.Hires <= 0 {
+	if p = (SecondPass{Hires: r.HiresUpscale, HiresStrength: r.Denoising}); p.Hires <= 0 {
 		p.Hires, p.HiresWidth, p.HiresHeight = 0, r.HiresWidth, r.HiresHeight
 	}
-	if p.HiresSteps == r.Steps {
-		p.HiresSteps = 0
+	name := library.PublishedUpscaler(r.HiresUpscaler)
+	for _, b := range builtinUpscalers {
+		if strings.EqualFold(b.label, name) {
+			p.HiresUpscaler = b.name
+			return p, nil
+		}
 	}
-	known := false
-	if p.HiresUpscaler, known = upscalers[r.HiresUpscaler]; !known && r.HiresUpscaler != "" {
+	if i := slices.IndexFunc(files, func(e Extra) bool { return strings.EqualFold(e.Name, name) }); i >= 0 {
+		p.HiresUpscaler = files[i].Path
+	} else if name != "" {
 		unmatched = append(unmatched, "upscaler "+r.HiresUpscaler)
 	}
 	return p, unmatched
 }
 
+// builtinUpscalers are the pipeline's own, by the names that recipes have for them.
+var builtinUpscalers = []struct{ label, name string }{{"Lanczos", ""}, {"Latent", "latent"}}
+
+// upscaledOf says by what a recipe's picture was enlarged when it was finished; "": by
+// nothing.
+func upscaledOf(r gallery.Recipe) string {
+	for _, e := range r.Extra {
+		if e.Key == gallery.KeyUpscaler {
+			return e.Value
+		}
+	}
+	return ""
+}
+
 // apply lets a request have it.
 func (b beyond) apply(r *Request) {
 	r.RNG, r.ClipSkip, r.Eta, r.Emphasis, r.Rescale, r.Prediction = b.RNG, b.ClipSkip, b.Eta, b.Emphasis, b.Rescale, b.Prediction
-	r.VariationSeed, r.VariationStrength, r.SecondPass = b.VariationSeed, b.VariationStrength, b.SecondPass
+	r.VariationSeed, r.VariationStrength = b.VariationSeed, b.VariationStrength
+	if r.SecondPass != (SecondPass{}) {
+		r.HiresSteps = b.HiresSteps
+	}
 }
 
 // words is what a person reads; "": there is nothing.
@@ -114,11 +135,7 @@ func (b beyond) words() string {
 			all = append(all, fmt.Sprintf(format, values...))
 		}
 	}
-	add(b.Hires > 0, "%g times as large", b.Hires)
-	add(b.HiresWidth > 0, "enlarged to %s", sizeText(b.HiresWidth, b.HiresHeight))
-	add(b.HiresUpscaler == "latent", "by its latents")
-	add(b.HiresStrength > 0 && b.HiresStrength != usualStrength, "%g painted anew", b.HiresStrength)
-	add(b.HiresSteps > 0, "in %s", plural(b.HiresSteps, "step"))
+	add(b.HiresSteps > 0, "enlarged in %s", plural(b.HiresSteps, "step"))
 	add(b.VariationStrength > 0, "%.0f %% of seed %d", 100*b.VariationStrength, uint64(b.VariationSeed))
 	add(b.RNG != "", "noise as a GPU draws it")
 	add(b.ClipSkip > 0, "clip skip %d", b.ClipSkip)

@@ -75,6 +75,7 @@ func newCreatePage(w *Window) *createPage {
 	p.stage = container.New(columnsLayout{}, p.view)
 	p.form.loras.known = func() []Extra { return w.extras.LoRAs }
 	p.form.loras.folder = func() string { return w.settings.LoRAs }
+	p.form.second.folder = func() { w.showFolder(&w.settings.Upscalers) }
 	p.initial = newInitial(p)
 	p.form.content.Add(p.initial.content)
 	p.control = newControlPane(p)

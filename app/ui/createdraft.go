@@ -21,17 +21,22 @@ func (p *createPage) stylesPath() string {
 // A draft is the form as it was left.
 type draft struct {
 	style
-	Seed   string `toml:"seed"`
-	Locked bool   `toml:"locked"`
-	Count  string `toml:"count"`
-	Beyond beyond `toml:"beyond,omitempty"`
+	Seed   string     `toml:"seed"`
+	Locked bool       `toml:"locked"`
+	Count  string     `toml:"count"`
+	Beyond beyond     `toml:"beyond,omitempty"`
+	Second SecondPass `toml:"second_pass,omitempty"`
 }
 
 // keepDraft keeps the form, so that it comes back as it was left.
 func (p *createPage) keepDraft() {
 	f := p.form
+	second, err := f.second.request(0, 0, f.chosen().Unit)
+	if err != nil {
+		second = SecondPass{}
+	}
 	var b bytes.Buffer
-	if err := toml.NewEncoder(&b).Encode(draft{f.style(), f.seed.Text, f.locked, f.count.Selected, f.beyond}); err == nil {
+	if err := toml.NewEncoder(&b).Encode(draft{f.style(), f.seed.Text, f.locked, f.count.Selected, f.beyond, second}); err == nil {
 		p.win.keeper.put(p.draftPath(), b.Bytes())
 	}
 }
@@ -57,6 +62,7 @@ func (p *createPage) restoreDraft() {
 		f.setLock(true)
 	}
 	f.setBeyond(d.Beyond)
+	f.second.set(d.Second)
 	if i := indexFold(f.count.Options, d.Count); i >= 0 {
 		f.count.SetSelectedIndex(i)
 	}

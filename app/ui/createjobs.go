@@ -58,14 +58,14 @@ func (p *createPage) vary() {
 }
 
 // enlarge makes the picture that is shown once more, with a second pass at twice
-// the size.
+// the size, as the form's would be.
 func (p *createPage) enlarge() {
 	p.restore(p.shown.Recipe)
 	q, _, ok := p.request()
 	if !ok {
 		return
 	}
-	q.SecondPass = SecondPass{Hires: 2}
+	q.SecondPass = p.form.second.pass(SecondPass{Hires: 2})
 	p.enqueue(q, 1, nil, nil)
 }
 
@@ -163,8 +163,15 @@ func (p *createPage) restore(r gallery.Recipe, beyond ...string) {
 	if len(loras) > 0 || r.Steps > 0 { // else it is a mere prompt
 		p.form.loras.set(loras)
 	}
+	var notes []string
 	if len(missing) > 0 {
-		p.notice.tell("settings restored but for " + joinAnd(missing) + ", which Latent does not have here")
+		notes = append(notes, "settings restored but for "+joinAnd(missing)+", which Latent does not have here")
+	}
+	if by := upscaledOf(r); by != "" {
+		notes = append(notes, "the picture itself was enlarged afterwards with "+by+": once this one is made, More offers that again")
+	}
+	if len(notes) > 0 {
+		p.notice.tell(joinNotes(notes...))
 	}
 }
 

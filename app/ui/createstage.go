@@ -26,8 +26,9 @@ func (p *createPage) moreMenu() []*fyne.MenuItem {
 		items = append(items, fyne.NewMenuItem("Another one like it", p.vary))
 	}
 	if f.Hires {
-		items = append(items, fyne.NewMenuItem("Twice as large", p.enlarge))
+		items = append(items, fyne.NewMenuItem("Paint it twice as large", p.enlarge))
 	}
+	items = append(items, p.win.upscaleItems(func(with Extra) { p.upscale(r, with) })...)
 	if f.Init {
 		items = append(items, fyne.NewMenuItem("Begin from it", func() {
 			if r.path != "" {

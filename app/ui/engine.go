@@ -62,10 +62,10 @@ type TokenCounter interface {
 }
 
 // Folders are where files lie that go with models.
-type Folders struct{ Models, LoRAs, Embeddings, VAEs, Controls string }
+type Folders struct{ Models, LoRAs, Embeddings, VAEs, Controls, Upscalers string }
 
 // Extras are the files in Folders that are chosen by name.
-type Extras struct{ LoRAs, VAEs, Controls []Extra }
+type Extras struct{ LoRAs, VAEs, Controls, Upscalers []Extra }
 
 // Extra is such a file.
 type Extra struct {
@@ -148,6 +148,9 @@ type Request struct {
 	Strength float64 `toml:"strength,omitempty"`
 	SecondPass
 	Controls []Control `toml:"control,omitempty"`
+	// Upscale is the file of an ESRGAN that enlarges Init, with its recipe; nothing is
+	// painted then.
+	Upscale string `toml:"upscale,omitempty"`
 	// A share of another seed's noise: pictures alike.
 	VariationSeed     int64   `toml:"variation_seed,omitempty"`
 	VariationStrength float64 `toml:"variation_strength,omitempty"`
@@ -164,7 +167,7 @@ type SecondPass struct {
 	Hires         float64 `toml:"hires,omitempty"` // so many times the size, or else the size:
 	HiresWidth    int     `toml:"hires_width,omitempty"`
 	HiresHeight   int     `toml:"hires_height,omitempty"`
-	HiresUpscaler string  `toml:"hires_upscaler,omitempty"` // "" is Lanczos' filter
+	HiresUpscaler string  `toml:"hires_upscaler,omitempty"` // "" is Lanczos' filter; "latent", or the file of an ESRGAN
 	HiresSteps    int     `toml:"hires_steps,omitempty"`    // of the whole trajectory; 0: as many as the first pass
 	HiresStrength float64 `toml:"hires_strength,omitempty"` // how much is painted anew; 0 is the pipeline's own
 }

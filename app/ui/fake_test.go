@@ -104,6 +104,14 @@ func (e *fakeEngine) Generate(ctx context.Context, r Request, progress func(Prog
 	}
 	var img *image.NRGBA
 	e.seen.Store(&r)
+	if r.Upscale != "" {
+		if err := e.wait(ctx, 1); err != nil {
+			return Picture{}, err
+		}
+		recipe, err := gallery.Read(r.Init)
+		recipe.Extra = append(recipe.Extra, gallery.Pair{Key: gallery.KeyUpscaler, Value: stemOf(r.Upscale)})
+		return Picture{Image: paint(r.Prompt, r.Seed, 2*r.Width, 2*r.Height, 0), Recipe: recipe}, err
+	}
 	first := 1
 	if data, err := os.ReadFile(r.State); err == nil {
 		n, _ := strconv.Atoi(string(data))

@@ -34,6 +34,7 @@ type form struct {
 	beyond           beyond
 	also             *text // says what beyond is
 	alsoLine         fyne.CanvasObject
+	second           *secondPane
 	steps, guidance  *number
 	size             *editableChoice
 	count, sampler   *choice
@@ -73,6 +74,8 @@ func newForm(k *keys, e Engine, models []Model, styles *link) *form {
 	f.also = caption("").short()
 	f.alsoLine = beside(nil, f.also, newLink(k, "Forget", func() { f.setBeyond(beyond{}); f.tell() }))
 	f.alsoLine.Hide()
+	f.second = newSecondPane(k, f.tell)
+	show(f.second.content, e.Features().Hires)
 	f.prompt.OnChanged, f.negative.OnChanged, f.size.OnChanged = told, told, told
 	f.steps.changed, f.guidance.changed = f.tell, f.tell
 	f.seed = newEntry(k, 1)
@@ -101,6 +104,7 @@ func newForm(k *keys, e Engine, models []Model, styles *link) *form {
 		columns(labelled("Sampler", f.sampler), f.scheduled),
 		f.ownVAE,
 		f.alsoLine,
+		f.second.content,
 	)
 	return f
 }
@@ -184,6 +188,9 @@ func (f *form) request() (r Request, count int, err error) {
 		return r, 0, err
 	}
 	r.LoRAs, r.VAE = f.loras.list(), f.vaePath()
+	if r.SecondPass, err = f.second.request(r.Width, r.Height, m.Unit); err != nil {
+		return r, 0, err
+	}
 	f.beyond.apply(&r)
 	count, err = strconv.Atoi(strings.TrimPrefix(f.count.Selected, "× "))
 	return r, count, err

@@ -4,7 +4,6 @@ package ui
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -42,8 +41,7 @@ func (f *form) restore(r gallery.Recipe) (unmatched []string) {
 		f.wishedVAE = ""
 	}
 	if r.VAE != "" {
-		stem := strings.TrimSuffix(r.VAE, filepath.Ext(r.VAE))
-		i := max(indexFold(f.vae.Options, r.VAE), indexFold(f.vae.Options, stem))
+		i := max(indexFold(f.vae.Options, r.VAE), indexFold(f.vae.Options, stemOf(r.VAE)))
 		if i > 0 && f.ownVAE.Visible() {
 			f.vae.SetSelectedIndex(i)
 		} else {
@@ -72,6 +70,9 @@ func (f *form) restore(r gallery.Recipe) (unmatched []string) {
 		f.setLock(true)
 		also, missing := beyondOf(r)
 		f.setBeyond(also)
+		second, lost := secondPassOf(r, f.second.files)
+		f.second.set(second)
+		missing = append(missing, lost...)
 		unmatched = append(unmatched, missing...)
 	}
 	return unmatched
@@ -80,7 +81,7 @@ func (f *form) restore(r gallery.Recipe) (unmatched []string) {
 // find is where the models have one that recipes call name; -1 if nowhere.
 func (f *form) find(name string) int {
 	return slices.IndexFunc(f.models, func(m Model) bool {
-		return strings.EqualFold(m.Name, name) || m.ID == name || name != "" && strings.EqualFold(strings.TrimSuffix(filepath.Base(m.ID), filepath.Ext(m.ID)), name)
+		return strings.EqualFold(m.Name, name) || m.ID == name || name != "" && strings.EqualFold(stemOf(m.ID), name)
 	})
 }
 

@@ -44,7 +44,7 @@ func openIn(t *testing.T, e Engine, dir string) (*Window, queue) {
 	s := defaultSettings()
 	s.Output, s.Models = filepath.Join(dir, "pictures"), filepath.Join(dir, "models")
 	s.LoRAs, s.Embeddings, s.VAEs = filepath.Join(dir, "loras"), filepath.Join(dir, "embeddings"), filepath.Join(dir, "vae")
-	s.Controls = filepath.Join(dir, "controlnet")
+	s.Controls, s.Upscalers = filepath.Join(dir, "controlnet"), filepath.Join(dir, "upscalers")
 	if err := saveSettings(at.settings, s); err != nil {
 		t.Fatal(err)
 	}

@@ -38,11 +38,11 @@ const maxCount = 9999
 func (j *Job) check() error {
 	r := j.Request
 	switch {
-	case r.Prompt == "" && r.Model == "":
+	case r.Prompt == "" && r.Model == "" && r.Upscale == "":
 		return errors.New("there is no request in it")
 	case j.Count < 1 || j.Count > maxCount || j.Made < 0 || j.Made >= j.Count:
 		return fmt.Errorf("%d of %d pictures", j.Made, j.Count)
-	case r.Steps < 1 || r.Width < 1 || r.Height < 1 || r.Width > maxSide || r.Height > maxSide:
+	case r.Steps < 1 || r.Width < 1 || r.Height < 1 || r.Upscale == "" && (r.Width > maxSide || r.Height > maxSide):
 		return fmt.Errorf("%d steps, %d × %d pixels, seed %d", r.Steps, r.Width, r.Height, r.Seed)
 	}
 	return nil

@@ -206,12 +206,12 @@ func TestBeyond(t *testing.T) {
 	if err != nil || got.RNG != "nv" || got.ClipSkip != 2 || got.Eta != 0.3 || got.Emphasis != "No norm" || got.VariationSeed != -2 || got.VariationStrength != 0.25 || got.Hires != 1.5 {
 		t.Errorf("request %+v, %v", got, err)
 	}
-	if want := "1.5 times as large, 25 % of seed 18446744073709551614, noise as a GPU draws it, clip skip 2, eta 0.3, emphasis no norm"; f.beyond.words() != want {
+	if want := "25 % of seed 18446744073709551614, noise as a GPU draws it, clip skip 2, eta 0.3, emphasis no norm"; f.beyond.words() != want {
 		t.Errorf("it says %q", f.beyond.words())
 	}
 	r.HiresUpscaler, r.ENSD, r.Emphasis, r.RNG = "ESRGAN", 31337, "Shout", "dice"
-	if missing := f.restore(r); len(missing) != 4 || f.beyond.Hires != 1.5 {
-		t.Errorf("missing %q, and %g times as large", missing, f.beyond.Hires)
+	if missing := f.restore(r); len(missing) != 4 || f.second.by.Text != "× 1.5" {
+		t.Errorf("missing %q, and enlarged %q", missing, f.second.by.Text)
 	}
 	// A second pass in all that it can be, and what only Latent writes.
 	r = gallery.Recipe{Prompt: "a", Steps: 5, Sampler: "DDIM", Seed: 1, RNG: "cpu", Version: gallery.Latent + " 1.0", HiresWidth: 96, HiresHeight: 64, HiresUpscaler: "Latent", HiresSteps: 7, Denoising: 0.7,
@@ -223,14 +223,14 @@ func TestBeyond(t *testing.T) {
 	if got, _, err := f.request(); err != nil || got.SecondPass != want || got.Rescale != 0.4 || got.Prediction != "v_prediction" {
 		t.Errorf("request %+v, %v", got, err)
 	}
-	if want := "enlarged to 96 × 64, by its latents, 0.7 painted anew, in 7 steps, guidance rescale 0.4, prediction v_prediction"; f.beyond.words() != want {
+	if want := "enlarged in 7 steps, guidance rescale 0.4, prediction v_prediction"; f.beyond.words() != want {
 		t.Errorf("it says %q", f.beyond.words())
 	}
 	w.create.keepDraft()
 	w.keeper.flush()
 	var kept draft
-	if _, err := toml.DecodeFile(w.create.draftPath(), &kept); err != nil || kept.Beyond != f.beyond {
-		t.Errorf("kept %+v, %v", kept.Beyond, err)
+	if _, err := toml.DecodeFile(w.create.draftPath(), &kept); err != nil || kept.Beyond != f.beyond || kept.Second != (SecondPass{HiresWidth: 96, HiresHeight: 64, HiresUpscaler: "latent", HiresStrength: 0.7}) {
+		t.Errorf("kept %+v and %+v, %v", kept.Beyond, kept.Second, err)
 	}
 	r.Steps, r.CFGScale = 5000, 400
 	if missing := f.restore(r); !slices.Contains(missing, "5000 steps") || !slices.Contains(missing, "guidance 400") {

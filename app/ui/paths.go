@@ -3,6 +3,7 @@ package ui
 import (
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // xdg is one of the user's folders as the XDG base directory specification names
@@ -35,4 +36,9 @@ func userPlaces() (places, error) {
 		cache:    filepath.Join(xdg("XDG_CACHE_HOME", ".cache"), "latent"),
 		trash:    filepath.Join(xdg("XDG_DATA_HOME", ".local", "share"), "Trash"),
 	}, err
+}
+
+// stemOf is what a person calls a file.
+func stemOf(path string) string {
+	return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 }

@@ -173,7 +173,11 @@ func (r *jobRow) set(i int) {
 	if j.Count > 1 {
 		count = fmt.Sprintf("%d of %d pictures made", j.Made, j.Count)
 	}
-	r.facts.SetText(join(r.page.win.modelName(req.Model), sizeText(req.Width, req.Height), plural(req.Steps, "step"), fmt.Sprintf("seed %d", uint64(req.Seed+int64(j.Made))), count))
+	if req.Upscale != "" {
+		r.facts.SetText(join("Enlarged with "+stemOf(req.Upscale), sizeText(req.Width, req.Height)))
+	} else {
+		r.facts.SetText(join(r.page.win.modelName(req.Model), sizeText(req.Width, req.Height), plural(req.Steps, "step"), fmt.Sprintf("seed %d", uint64(req.Seed+int64(j.Made))), count))
+	}
 	runs := j == q.running
 	half := !runs && j.Begun && q.halfMade(j)
 	show(r.again, half)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"latent/app/gallery"
 	"latent/app/library"
 	"latent/app/pictures"
 	"latent/app/pipeline"
@@ -85,6 +86,9 @@ func (l *Latent) Generate(ctx context.Context, r Request, progress func(Progress
 	if alone {
 		defer l.mu.Unlock()
 	}
+	if r.Upscale != "" {
+		return upscaled(ctx, engine, r, progress)
+	}
 	req, err := painting(r)
 	if err != nil {
 		return Picture{}, err
@@ -115,6 +119,23 @@ func (l *Latent) Generate(ctx context.Context, r Request, progress func(Progress
 	if err != nil { // a forecast is not worth a picture
 		out.Memory = 0
 	}
+	return out, nil
+}
+
+// upscaled is the picture of r.Init enlarged, with the recipe that it has.
+func upscaled(ctx context.Context, engine *pipeline.Engine, r Request, progress func(Progress)) (out Picture, err error) {
+	img, err := pictures.Load(r.Init)
+	if err != nil {
+		return out, fmt.Errorf("the picture to enlarge cannot be read: %w", withoutPath(err, r.Init))
+	}
+	large, err := engine.Upscale(ctx, r.Upscale, img, 0, 0, func(done, all int) { progress(Progress{Step: done, Steps: all}) })
+	if err != nil {
+		return out, err
+	}
+	if recipe, err := gallery.Read(r.Init); err == nil { // else it has none
+		out.Recipe = recipe
+	}
+	out.Image, out.Recipe = large, pipeline.Upscaled(out.Recipe, r.Upscale, float64(large.Rect.Dx())/float64(img.Rect.Dx()))
 	return out, nil
 }
 

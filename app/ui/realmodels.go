@@ -56,7 +56,7 @@ func ofFamily(f library.Family) Model {
 // Library lists the built-in model and what is in the folders, used or not.
 func (l *Latent) Library(folders Folders) []ModelFile {
 	out := []ModelFile{{ID: pipeline.Builtin, Name: "Postcard (built in)", What: "a model in the program itself, always there"}}
-	for _, i := range library.List(folders.Models, folders.LoRAs, folders.Embeddings, folders.VAEs, folders.Controls) {
+	for _, i := range library.List(folders.Models, folders.LoRAs, folders.Embeddings, folders.VAEs, folders.Controls, folders.Upscalers) {
 		f := ModelFile{Path: i.Path, Name: i.Name, What: i.What, Size: i.Size}
 		if i.Kind == library.KindModel {
 			f.ID = i.Path
@@ -124,7 +124,7 @@ func (l *Latent) Samplers() []Sampler {
 	return out
 }
 
-// Extras lists LoRAs and autoencoders that can be used.
+// Extras lists what of the folders can be used.
 func (l *Latent) Extras(f Folders) (out Extras) {
 	for _, i := range library.List(f.LoRAs) {
 		if i.Kind != library.KindLoRA || i.Err != nil {
@@ -145,6 +145,11 @@ func (l *Latent) Extras(f Folders) (out Extras) {
 	for _, i := range library.List(f.Controls) {
 		if i.Kind == library.KindControlNet && i.Err == nil {
 			out.Controls = append(out.Controls, Extra{Path: i.Path, Name: i.Name, What: i.What, Family: string(i.Family)})
+		}
+	}
+	for _, i := range library.List(f.Upscalers) {
+		if i.Kind == library.KindUpscaler && i.Err == nil {
+			out.Upscalers = append(out.Upscalers, Extra{Path: i.Path, Name: i.Name, What: i.What})
 		}
 	}
 	return out

@@ -172,14 +172,20 @@ func TestRealWays(t *testing.T) {
 		t.Errorf("recipe %+v", r)
 	}
 	restored()
-	if f.beyond.Hires != 2 || p.notice.Visible() && strings.Contains(p.notice.message.Text, "but for") {
-		t.Errorf("restored %+v, notice %q", f.beyond, p.notice.message.Text)
+	if f.second.by.Text != "× 2" || p.notice.Visible() && strings.Contains(p.notice.message.Text, "but for") {
+		t.Errorf("restored %q, notice %q", f.second.by.Text, p.notice.message.Text)
 	}
-	also := beyond{Rescale: 0.3, Prediction: "v_prediction", SecondPass: SecondPass{HiresWidth: 48, HiresHeight: 40, HiresUpscaler: "latent", HiresSteps: 3, HiresStrength: 0.6}}
+	also := beyond{Rescale: 0.3, Prediction: "v_prediction", HiresSteps: 3}
+	second := SecondPass{HiresWidth: 48, HiresHeight: 40, HiresUpscaler: "latent", HiresStrength: 0.6}
 	f.setBeyond(also)
+	f.second.set(second)
 	enlarged := pixels(p.start)
 	f.setBeyond(beyond{})
+	f.second.set(SecondPass{})
 	restored()
+	if got, err := f.second.request(32, 32, 8); err != nil || got != second {
+		t.Errorf("restored %+v, %v", got, err)
+	}
 	if f.beyond != also || p.notice.Visible() && strings.Contains(p.notice.message.Text, "but for") {
 		t.Errorf("restored %+v, notice %q", f.beyond, p.notice.message.Text)
 	}
@@ -187,6 +193,7 @@ func TestRealWays(t *testing.T) {
 		t.Error("the restored second pass is another")
 	}
 	f.setBeyond(beyond{})
+	f.second.set(SecondPass{})
 
 	in := p.initial
 	in.load(photo(t, 32, 32))

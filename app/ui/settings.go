@@ -26,6 +26,7 @@ type Settings struct {
 	Embeddings string `toml:"embeddings"` // folder of learned words
 	VAEs       string `toml:"vae"`        // folder of autoencoders
 	Controls   string `toml:"controlnet"` // folder of ControlNets
+	Upscalers  string `toml:"upscalers"`  // folder of ESRGANs
 	Previews   string `toml:"previews"`   // often, some, none
 	Theme      string `toml:"theme"`      // dark, light, system
 }
@@ -39,7 +40,7 @@ var (
 
 func (s Settings) compute() Compute { return Compute{s.Device, s.Precision} }
 func (s Settings) folders() Folders {
-	return Folders{s.Models, s.LoRAs, s.Embeddings, s.VAEs, s.Controls}
+	return Folders{s.Models, s.LoRAs, s.Embeddings, s.VAEs, s.Controls, s.Upscalers}
 }
 
 // previewEvery is how many steps lie between two previews; 0: there are none.
@@ -62,7 +63,7 @@ func defaultSettings() Settings {
 		Device: "auto", Precision: "auto", Previews: "some", Theme: "dark",
 		Output: xdg("", "Pictures", "Latent"),
 		Models: data("models"), LoRAs: data("loras"), Embeddings: data("embeddings"), VAEs: data("vae"),
-		Controls: data("controlnet"),
+		Controls: data("controlnet"), Upscalers: data("upscalers"),
 	}
 }
 
@@ -116,7 +117,7 @@ func loadSettings(path string) (Settings, string) {
 			*f.value = f.def
 		}
 	}
-	for _, f := range []struct{ value, def *string }{{&s.Output, &d.Output}, {&s.Models, &d.Models}, {&s.LoRAs, &d.LoRAs}, {&s.Embeddings, &d.Embeddings}, {&s.VAEs, &d.VAEs}, {&s.Controls, &d.Controls}, {&s.Device, &d.Device}} {
+	for _, f := range []struct{ value, def *string }{{&s.Output, &d.Output}, {&s.Models, &d.Models}, {&s.LoRAs, &d.LoRAs}, {&s.Embeddings, &d.Embeddings}, {&s.VAEs, &d.VAEs}, {&s.Controls, &d.Controls}, {&s.Upscalers, &d.Upscalers}, {&s.Device, &d.Device}} {
 		if *f.value == "" {
 			*f.value = *f.def
 		}
@@ -170,7 +171,7 @@ func encodeSettings(path string, s Settings) ([]byte, error) {
 	}
 	for k, v := range map[string]string{
 		"device": s.Device, "precision": s.Precision, "output": s.Output, "models": s.Models, "loras": s.LoRAs,
-		"embeddings": s.Embeddings, "vae": s.VAEs, "controlnet": s.Controls, "previews": s.Previews, "theme": s.Theme,
+		"embeddings": s.Embeddings, "vae": s.VAEs, "controlnet": s.Controls, "upscalers": s.Upscalers, "previews": s.Previews, "theme": s.Theme,
 	} {
 		all[k] = v
 	}

@@ -21,7 +21,7 @@ func TestSettingsRoundTrip(t *testing.T) {
 	if message != "" || s != defaultSettings() {
 		t.Fatalf("a first start gave %+v and %q", s, message)
 	}
-	want := Settings{Device: "host", Precision: "f32", Output: "/tmp/p", Models: "/tmp/m \"q\"", LoRAs: "/tmp/l", Embeddings: "/tmp/e", VAEs: "/tmp/v", Controls: "/tmp/c", Previews: "none", Theme: "light"}
+	want := Settings{Device: "host", Precision: "f32", Output: "/tmp/p", Models: "/tmp/m \"q\"", LoRAs: "/tmp/l", Embeddings: "/tmp/e", VAEs: "/tmp/v", Controls: "/tmp/c", Upscalers: "/tmp/u", Previews: "none", Theme: "light"}
 	if err := saveSettings(path, want); err != nil {
 		t.Fatal(err)
 	}

@@ -17,12 +17,13 @@ type settingsPage struct {
 	content fyne.CanvasObject
 	win     *Window
 	notice  *notice
-	first   *choice // has the keyboard when the page comes up
+	first   *choice            // has the keyboard when the page comes up
+	folders map[*string]*entry // by the setting that each shows
 }
 
 func newSettingsPage(w *Window) *settingsPage {
 	k, s := &w.keys, &w.settings
-	p := &settingsPage{win: w, notice: newNotice(k)}
+	p := &settingsPage{win: w, notice: newNotice(k), folders: map[*string]*entry{}}
 	pick := func(values, labels []string, value *string, then func()) *choice {
 		c := newChoice(k, labels, nil)
 		c.Selected = *value // as it is, should it be none of those offered
@@ -41,6 +42,7 @@ func newSettingsPage(w *Window) *settingsPage {
 	folder := func(value *string, then func()) fyne.CanvasObject {
 		e := newEntry(k, 1)
 		e.SetText(*value)
+		p.folders[value] = e
 		e.OnSubmitted = func(t string) {
 			if t = strings.TrimSpace(t); t == "" || !filepath.IsAbs(t) {
 				p.notice.fail("write the folder's whole path, from / on")
@@ -71,9 +73,16 @@ func newSettingsPage(w *Window) *settingsPage {
 		field("Embeddings folder", "Learned words, called by their files", folder(&s.Embeddings, w.create.formChanged)),
 		field("Autoencoders folder", "VAEs in place of a model's own", folder(&s.VAEs, w.readExtras)),
 		field("ControlNets folder", "What looks at pictures to go by", folder(&s.Controls, w.readExtras)),
+		field("Upscalers folder", "ESRGANs, which enlarge pictures", folder(&s.Upscalers, w.readExtras)),
 		caption("Kept in "+w.places.settings),
 	))))
 	return p
+}
+
+// showFolder shows where the folder of a setting is chosen.
+func (w *Window) showFolder(value *string) {
+	w.show(pageSettings)
+	w.Canvas().Focus(w.prefs.folders[value])
 }
 
 func (p *settingsPage) save() {

@@ -31,7 +31,8 @@ func TestSizes(t *testing.T) {
 			f := w.create.form
 			f.negative.SetText("blurry")
 			f.steps.set(3)
-			f.setBeyond(beyond{SecondPass: SecondPass{Hires: 2}, ClipSkip: 2})
+			f.setBeyond(beyond{ClipSkip: 2})
+			f.second.set(SecondPass{Hires: 2})
 			w.create.start()
 			w.create.start()
 			q.until(t, "two are made", idle(w))

@@ -202,7 +202,7 @@ func (w *Window) readModelsThen(done func()) {
 	})
 }
 
-// readExtras looks again for LoRAs, autoencoders and ControlNets.
+// readExtras looks again for LoRAs, autoencoders, ControlNets and upscalers.
 func (w *Window) readExtras() {
 	folders := w.settings.folders()
 	inBackground(w.post, func() (Extras, error) { return w.engine.Extras(folders), nil }, func(x Extras, _ error) { w.setExtras(x) })
@@ -212,6 +212,9 @@ func (w *Window) setExtras(x Extras) {
 	w.extras = x
 	w.create.form.setVAEs(x.VAEs)
 	w.create.control.offer()
+	if lost := w.create.form.second.offer(x.Upscalers); lost != "" {
+		w.create.notice.tell("the upscaler " + lost + " is gone from " + w.settings.Upscalers + ": Lanczos is chosen in its place")
+	}
 }
 
 func (w *Window) applyTheme() {
