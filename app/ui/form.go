@@ -19,6 +19,7 @@ import (
 type form struct {
 	content  *fyne.Container
 	space    float32 // between its lines
+	rows     int     // of the prompt
 	models   []Model
 	examples []string
 	example  int // the next one to offer
@@ -115,13 +116,15 @@ func (f *form) fitHeight(height float32) {
 	switch {
 	case height < lowForm:
 		space, prompt, negative = tight, 2, 1
+	case height < mostForm:
+		space, negative = tight, 1
 	case height < wholeForm:
 		space = (gap + tight) / 2
 	}
-	if f.space == space {
+	if f.space == space && f.rows == prompt {
 		return
 	}
-	f.space = space
+	f.space, f.rows = space, prompt
 	f.content.Layout = layout.NewCustomPaddedVBoxLayout(space)
 	f.prompt.SetMinRowsVisible(prompt)
 	f.negative.SetMinRowsVisible(negative)
@@ -129,9 +132,9 @@ func (f *form) fitHeight(height float32) {
 }
 
 // wholeForm is the height that the form needs for all of it with its usual spaces,
-// lowForm what it needs for all but its last line: a notice below it must not move
-// the others much.
-const wholeForm, lowForm = 584, 528
+// mostForm what it needs with smaller ones for all but its last line, and below lowForm
+// the prompt gives way too: a notice below the form must not move the others much.
+const wholeForm, mostForm, lowForm = 630, 558, 460
 
 func (f *form) tell() {
 	if f.changed != nil {
