@@ -28,7 +28,7 @@ func (c *controlPane) showHint() {
 	for _, n := range c.knobs[way] {
 		settings = append(settings, n.value)
 	}
-	inBackground(c.page.win.post, func() (image.Image, error) {
+	inBackground(c.list.page.win.post, func() (image.Image, error) {
 		// Edges are those of a picture of about the size that is painted.
 		return pictures.Fit(hint.All()[way].Apply(pictures.Fit(img, hintPixels, hintPixels), settings...), thumbPixels, thumbPixels), nil
 	}, func(small image.Image, _ error) {
@@ -71,9 +71,9 @@ func (c *controlPane) newKnobs() fyne.CanvasObject {
 		lines := stack(tight)
 		for i, s := range way.Settings {
 			k := knobs[way.Name][i]
-			n := newNumber(&c.page.win.keys, k.label, s.Least, k.high, k.step, s.Most)
+			n := newNumber(&c.list.page.win.keys, k.label, s.Least, k.high, k.step, s.Most)
 			n.set(s.Default)
-			n.changed = func() { c.showHint(); c.page.form.tell() }
+			n.changed = func() { c.showHint(); c.list.page.form.tell() }
 			numbers = append(numbers, n)
 			lines.Add(n.content)
 		}
@@ -91,24 +91,19 @@ func (c *controlPane) showKnobs() {
 		show(lines, i == at)
 	}
 	show(c.knobBox, at >= 0 && len(c.knobs[at]) > 0)
-	c.page.win.keys.shown()
+	c.list.page.win.keys.shown()
 }
 
-// hintSettings are those of the chosen preprocessor; 0 is its default.
-func (c *controlPane) hintSettings() (a, b float64, err error) {
+// checkKnobs says which setting of the chosen preprocessor is no number.
+func (c *controlPane) checkKnobs() error {
 	at := max(0, c.way.SelectedIndex())
 	way := hint.All()[at]
 	for i, n := range c.knobs[at] {
-		v, ok := n.read()
-		s := way.Settings[i]
-		if !ok {
-			return 0, 0, fmt.Errorf("%s %q of the control: a number from %g to %g is needed", strings.ToLower(knobs[way.Name][i].label), n.field.Text, s.Least, s.Most)
-		}
-		if v != s.Default {
-			*[]*float64{&a, &b}[i] = v
+		if _, ok := n.read(); !ok {
+			return fmt.Errorf("%s %q of %s: a number from %g to %g is needed", strings.ToLower(knobs[way.Name][i].label), n.field.Text, c.list.ofControl(c), way.Settings[i].Least, way.Settings[i].Most)
 		}
 	}
-	return a, b, nil
+	return nil
 }
 
 // setHint chooses a preprocessor with its settings; those below 0 and 0 are the

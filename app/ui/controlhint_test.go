@@ -14,7 +14,7 @@ import (
 // Each setting that a preprocessor has is offered, within its bounds.
 func TestKnobs(t *testing.T) {
 	w, _ := open(t, netsEngine())
-	c := w.create.control
+	c := w.create.controls.add()
 	for i, way := range hint.All() {
 		c.way.SetSelectedIndex(i)
 		if len(c.knobs[i]) != len(way.Settings) {
@@ -53,9 +53,10 @@ func steps() image.Image {
 // The thresholds say how many edges the hint has, and reach the request.
 func TestCannyThresholds(t *testing.T) {
 	w, q := open(t, netsEngine())
-	c := w.create.control
-	q.until(t, "nets are offered", func() bool { return len(c.nets) == 2 })
-	c.read(func() (image.Image, error) { return steps(), nil })
+	list := w.create.controls
+	q.until(t, "nets are offered", func() bool { return len(list.nets) == 2 })
+	c := list.add()
+	list.read(c, func() (image.Image, error) { return steps(), nil })
 	q.until(t, "the picture is loaded", func() bool { return c.data != nil })
 	c.way.SetSelected("Edges")
 	low, high := c.knobs[c.way.SelectedIndex()][0], c.knobs[c.way.SelectedIndex()][1]
@@ -85,7 +86,7 @@ func TestCannyThresholds(t *testing.T) {
 		if got := edges(); got != s.edges {
 			t.Errorf("from %g and %g: %d edges, want %d", s.low, s.high, got, s.edges)
 		}
-		r, _, err := c.request()
+		r, _, err := list.request()
 		if err != nil || len(r) != 1 || r[0].Preprocessor != "canny" || r[0].A != s.wantA || r[0].B != s.wantB {
 			t.Errorf("request %+v, %v; want %g and %g", r, err, s.wantA, s.wantB)
 		}

@@ -35,9 +35,11 @@ type createPage struct {
 	compared  *result
 	stage     *fyne.Container
 	initial   *initial
-	control   *controlPane
+	controls  *controlPanes
 
 	draft *time.Timer // until the form is kept
+	files draftFiles
+	lost  string // what was told to be gone
 
 	shown  *result  // the finished picture that was picked last
 	pinned bool     // shown stays in the view while the next one is painted
@@ -78,9 +80,9 @@ func newCreatePage(w *Window) *createPage {
 	p.form.second.folder = func() { w.showFolder(&w.settings.Upscalers) }
 	p.initial = newInitial(p)
 	p.form.content.Add(p.initial.content)
-	p.control = newControlPane(p)
-	p.form.content.Add(p.control.content)
-	p.form.chose = p.control.offer
+	p.controls = newControlPanes(p)
+	p.form.content.Add(p.controls.content)
+	p.form.chose = p.controls.offer
 	act := fixedSize(0, 42, beside(nil, p.generate, fixedSize(78, 0, p.form.count)))
 	controls := edges(nil, stack(tight, p.notice, p.styleBox, p.promised, act), nil, nil, scrolledIn(k, p.form.content, p.form.fitHeight))
 	foot := fixedSize(0, footHeight, beside(nil, middle(stack(tight, p.status, p.bar)),
@@ -96,6 +98,25 @@ func newCreatePage(w *Window) *createPage {
 	p.form.changed = p.formChanged
 	p.formChanged()
 	return p
+}
+
+// offer lists what the folders hold now, and tells once what is chosen and not there any
+// more.
+func (p *createPage) offer(x Extras) {
+	p.form.setVAEs(x.VAEs)
+	p.controls.offer()
+	var lost []string
+	if names := p.controls.lost(); len(names) > 0 {
+		lost = append(lost, "ControlNet "+joinAnd(names)+" is not in "+p.win.settings.Controls+" any more: choose another")
+	}
+	if name := p.form.second.offer(x.Upscalers); name != "" {
+		lost = append(lost, "upscaler "+name+" is not in "+p.win.settings.Upscalers+" any more: Lanczos is chosen in its place")
+	}
+	if told := joinNotes(lost...); told != p.lost {
+		if p.lost = told; told != "" {
+			p.notice.tell(told)
+		}
+	}
 }
 
 // refresh shows what the queue is doing.

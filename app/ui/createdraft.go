@@ -26,6 +26,12 @@ type draft struct {
 	Count  string     `toml:"count"`
 	Beyond beyond     `toml:"beyond,omitempty"`
 	Second SecondPass `toml:"second_pass,omitempty"`
+
+	// Pictures are files of the state's folder.
+	Init     string    `toml:"init,omitempty"`
+	Mask     string    `toml:"mask,omitempty"`
+	Strength float64   `toml:"strength,omitempty"`
+	Controls []Control `toml:"control,omitempty"` // Picture "": none yet
 }
 
 // keepDraft keeps the form, so that it comes back as it was left.
@@ -35,9 +41,20 @@ func (p *createPage) keepDraft() {
 	if err != nil {
 		second = SecondPass{}
 	}
+	d := draft{style: f.style(), Seed: f.seed.Text, Locked: f.locked, Count: f.count.Selected, Beyond: f.beyond, Second: second}
+	put := p.files.keep(p.win.keeper, p.win.places.state)
+	if in := p.initial; in.data != nil {
+		d.Init, d.Mask, d.Strength = put(in.data), put(in.mask), in.strength.value
+	}
+	for _, c := range p.controls.items {
+		kept := c.kept()
+		kept.Picture = put(c.data)
+		d.Controls = append(d.Controls, kept)
+	}
 	var b bytes.Buffer
-	if err := toml.NewEncoder(&b).Encode(draft{f.style(), f.seed.Text, f.locked, f.count.Selected, f.beyond, second}); err == nil {
+	if err := toml.NewEncoder(&b).Encode(d); err == nil {
 		p.win.keeper.put(p.draftPath(), b.Bytes())
+		p.files.drop(p.win.keeper, p.win.places.state)
 	}
 }
 
@@ -65,6 +82,24 @@ func (p *createPage) restoreDraft() {
 	f.second.set(d.Second)
 	if i := indexFold(f.count.Options, d.Count); i >= 0 {
 		f.count.SetSelectedIndex(i)
+	}
+	lost := false
+	read := func(name string) []byte {
+		if name == "" {
+			return nil
+		}
+		data, err := os.ReadFile(filepath.Join(p.win.places.state, filepath.Base(name)))
+		lost = lost || err != nil
+		return data
+	}
+	if init := read(d.Init); init != nil {
+		p.initial.restoreDraft(init, read(d.Mask), d.Strength)
+	}
+	for _, c := range d.Controls[:min(len(d.Controls), mostControls)] {
+		p.controls.add().restoreDraft(c, read(c.Picture))
+	}
+	if lost {
+		p.notice.tell("a picture that was chosen here before is gone: choose it again")
 	}
 }
 

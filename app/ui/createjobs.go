@@ -76,7 +76,7 @@ func (p *createPage) formChanged() {
 	p.promised.SetText("")
 	if err == nil {
 		r.Compute = p.win.settings.compute()
-		if controls, _, err := p.control.request(); err == nil {
+		if controls, _, err := p.controls.request(); err == nil {
 			r.Controls = controls
 		}
 		each, memory := p.win.measures.forecast(r)
@@ -154,7 +154,7 @@ func (p *createPage) restore(r gallery.Recipe, beyond ...string) {
 	p.notice.clear()
 	loras, missing := p.win.extras.takeLoRAs(&r)
 	missing = append(p.form.restore(r), missing...)
-	missing = append(missing, p.control.restore(r)...)
+	missing = append(missing, p.controls.restore(r)...)
 	for _, b := range beyond {
 		if b != keyRescale && b != keyPrediction && !isControl(r, b) && !slices.Contains(missing, b) { // of which the form knows better
 			missing = append(missing, b)

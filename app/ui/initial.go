@@ -55,7 +55,7 @@ func newInitial(p *createPage) *initial {
 	size.changed = func() { in.brush.size = size.value / 100 }
 	bar := beside(fixedSize(220, 0, size.content), container.NewStack(), row(tight,
 		newButton(k, "Undo", theme.ContentUndoIcon(), in.brush.undo),
-		newButton(k, "All of it", nil, func() { in.mask = nil; in.done() }),
+		newButton(k, "All of it", nil, func() { in.mask = nil; in.done(); in.page.form.tell() }),
 		newButton(k, "Done", theme.ConfirmIcon(), in.finish).primary()))
 	in.board = edges(nil, container.New(&insets{top: tight}, bar), nil, nil, in.brush)
 	in.board.Hide()
@@ -66,7 +66,7 @@ func newInitial(p *createPage) *initial {
 // load takes a picture file to begin from.
 func (in *initial) load(path string) { in.read(fromFile(path)) }
 
-func (in *initial) read(from func() (image.Image, error)) {
+func (in *initial) read(from picture) {
 	type loaded struct {
 		img, thumb image.Image
 		data       []byte
@@ -83,10 +83,41 @@ func (in *initial) read(from func() (image.Image, error)) {
 		}
 		in.image, in.data, in.mask = l.img, l.data, nil
 		in.tile.show(l.thumb)
-		in.done()
-		in.invite.Hide()
-		in.settings.Show()
+		in.shown()
 		in.page.form.tell()
+	})
+}
+
+// shown shows the picture's settings.
+func (in *initial) shown() {
+	in.done()
+	in.invite.Hide()
+	in.settings.Show()
+}
+
+// restoreDraft takes the files of a picture and its mask as they were left.
+func (in *initial) restoreDraft(data, mask []byte, strength float64) {
+	in.data, in.mask = data, mask
+	in.strength.set(strength)
+	in.shown()
+	decodeDraft(in.page, data, func() bool { return in.data != nil && &in.data[0] == &data[0] }, func(img *image.NRGBA) {
+		in.image = img
+		in.tile.show(pictures.Fit(img, thumbPixels, thumbPixels))
+	}, in.remove)
+}
+
+// decodeDraft reads a picture of the draft in the background and hands it on, if it is
+// still the one that is chosen, or tells that it is broken.
+func decodeDraft(p *createPage, data []byte, chosen func() bool, then func(*image.NRGBA), broken func()) {
+	inBackground(p.win.post, func() (*image.NRGBA, error) { return pictures.Decode(data) }, func(img *image.NRGBA, err error) {
+		switch {
+		case !chosen():
+		case err != nil:
+			broken()
+			p.notice.tell("a picture that was chosen here before cannot be read any more: choose it again")
+		default:
+			then(img)
+		}
 	})
 }
 
@@ -101,6 +132,9 @@ func (in *initial) remove() {
 // paint lets a person mark what is to be painted anew.
 func (in *initial) paint() {
 	img := in.image
+	if img == nil {
+		return // still being read
+	}
 	inBackground(in.page.win.post, func() (*image.RGBA, error) { return ground(img), nil }, func(ground *image.RGBA, _ error) {
 		if in.image != img {
 			return // another was chosen meanwhile
@@ -118,6 +152,7 @@ func (in *initial) paint() {
 func (in *initial) finish() {
 	in.mask = in.brush.png()
 	in.done()
+	in.page.form.tell()
 }
 
 func (in *initial) done() {

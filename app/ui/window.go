@@ -132,7 +132,7 @@ func newWindow(app fyne.App, e Engine, at places, post poster) *Window {
 	w.Resize(readWindowSize(at))
 	w.Canvas().SetOnTypedKey(func(e *fyne.KeyEvent) { w.keys.took(e) })
 	w.SetOnDropped(func(at fyne.Position, uris []fyne.URI) {
-		if !w.create.control.dropped(at, uris) {
+		if !w.create.controls.dropped(at, uris) {
 			w.dropped(uris)
 		}
 	})
@@ -210,11 +210,7 @@ func (w *Window) readExtras() {
 
 func (w *Window) setExtras(x Extras) {
 	w.extras = x
-	w.create.form.setVAEs(x.VAEs)
-	w.create.control.offer()
-	if lost := w.create.form.second.offer(x.Upscalers); lost != "" {
-		w.create.notice.tell("the upscaler " + lost + " is gone from " + w.settings.Upscalers + ": Lanczos is chosen in its place")
-	}
+	w.create.offer(x)
 }
 
 func (w *Window) applyTheme() {
