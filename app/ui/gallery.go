@@ -12,7 +12,6 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/theme"
-	"fyne.io/fyne/v2/widget"
 
 	"latent/app/gallery"
 )
@@ -49,8 +48,8 @@ type galleryPage struct {
 
 	details  fyne.CanvasObject
 	view     *view
-	prompt   *widget.Label
-	negative *widget.Label
+	prompt   *prose
+	negative *prose
 	facts    *fyne.Container
 	star     *button
 	chosen   *opened
@@ -77,10 +76,7 @@ func newGalleryPage(w *Window) *galleryPage {
 	p.empty.Hide()
 
 	p.view = newView(w.post)
-	p.prompt, p.negative, p.facts = widget.NewLabel(""), widget.NewLabel(""), stack(3)
-	for _, l := range []*widget.Label{p.prompt, p.negative} {
-		l.Wrapping = fyne.TextWrapWord
-	}
+	p.prompt, p.negative, p.facts = newProse(k), newProse(k), stack(3)
 	p.star = newButton(k, "", icon("star-line"), p.toggleFavourite)
 	full := newButton(k, "", theme.ViewFullScreenIcon(), p.openLightbox)
 	more := newMenuButton(k, "More", theme.MoreHorizontalIcon(), p.more)

@@ -13,7 +13,7 @@ import (
 // notice says what went wrong, where it did. It takes no room until then.
 type notice struct {
 	widget.BaseWidget
-	message *widget.Label
+	message *prose
 	copy    *button
 	close   *button
 	action  *link
@@ -22,8 +22,7 @@ type notice struct {
 }
 
 func newNotice(k *keys) *notice {
-	n := &notice{message: widget.NewLabel(""), kind: theme.ColorNameError, keys: k}
-	n.message.Wrapping = fyne.TextWrapWord
+	n := &notice{message: newProse(k), kind: theme.ColorNameError, keys: k}
 	n.copy = newButton(k, "", theme.ContentCopyIcon(), func() { fyne.CurrentApp().Clipboard().SetContent(n.message.Text) }).quiet()
 	n.close = newButton(k, "", theme.CancelIcon(), n.clear).quiet()
 	n.action = newLink(k, "", nil)
