@@ -107,10 +107,10 @@ func (p *createPage) offer(x Extras) {
 	p.controls.offer()
 	var lost []string
 	if names := p.controls.lost(); len(names) > 0 {
-		lost = append(lost, "ControlNet "+joinAnd(names)+" is not in "+p.win.settings.Controls+" any more: choose another")
+		lost = append(lost, "ControlNet "+joinAnd(names)+" is gone from the ControlNets folder: choose another")
 	}
 	if name := p.form.second.offer(x.Upscalers); name != "" {
-		lost = append(lost, "upscaler "+name+" is not in "+p.win.settings.Upscalers+" any more: Lanczos is chosen in its place")
+		lost = append(lost, "upscaler "+name+" is gone from the upscalers folder: Lanczos is chosen in its place")
 	}
 	if told := joinNotes(lost...); told != p.lost {
 		if p.lost = told; told != "" {

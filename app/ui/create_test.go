@@ -89,6 +89,16 @@ func TestTokensAndForecast(t *testing.T) {
 	if d, memory := w.measures.forecast(r); d < 2*time.Second || d > 60*time.Second || memory != 3e8 {
 		t.Errorf("1000 steps of over 2 ms are forecast to take %v and %d bytes", d, memory)
 	}
+	plain, _ := w.measures.forecast(r)
+	r.SecondPass = SecondPass{Hires: 2} // half of the steps, each of four times the pixels
+	if d, memory := w.measures.forecast(r); d < 29*plain/10 || d > 31*plain/10 || memory != 0 {
+		t.Errorf("enlarged: %v and %d bytes, where the first pass takes %v", d, memory, plain)
+	}
+	r.SecondPass = SecondPass{HiresWidth: 2 * r.Width, HiresHeight: r.Height, HiresSteps: 500, HiresStrength: 1}
+	if d, _ := w.measures.forecast(r); d < 19*plain/10 || d > 21*plain/10 {
+		t.Errorf("enlarged to twice the width in half the steps: %v, where the first pass takes %v", d, plain)
+	}
+	r.SecondPass = SecondPass{}
 	r.Width *= 2
 	if d, memory := w.measures.forecast(r); d < 4*time.Second || memory != 0 {
 		t.Errorf("twice the pixels: %v, %d bytes", d, memory)

@@ -93,7 +93,7 @@ func TestDraftKeepsPictures(t *testing.T) {
 	e.extras.Store(&x)
 	w, q = openIn(t, e, dir)
 	q.until(t, "it is told", w.create.notice.Visible)
-	if got := w.create.notice.message.Text; !strings.Contains(got, "ControlNet scribble is not in "+w.settings.Controls) {
+	if got := w.create.notice.message.Text; !strings.Contains(got, "ControlNet scribble is gone from the ControlNets folder") {
 		t.Errorf("notice %q", got)
 	}
 	if r, _, err := w.create.controls.request(); err != nil || len(r) != 1 || r[0].Net != "/c/scribble" {

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math"
 	"sync"
@@ -14,7 +15,7 @@ import (
 type Work struct {
 	Setup time.Duration // until the first step was done
 	Steps time.Duration // all others
-	Count int           // of the others
+	Count float64       // of the others, as Request.effort counts them
 
 	Memory int64 // bytes of the device at the most; 0: unknown
 }
@@ -44,14 +45,26 @@ func kindOf(r Request) string {
 	for _, c := range r.Controls {
 		kind += "|" + c.Net
 	}
+	if r.SecondPass != (SecondPass{}) {
+		kind += "|enlarged " + r.HiresUpscaler
+	}
 	return kind
+}
+
+// effort is how many steps of the first pass's size a picture takes as much time as.
+func (r Request) effort() float64 {
+	steps, grown := float64(cmp.Or(r.HiresSteps, r.Steps)), r.Hires*r.Hires
+	if r.HiresWidth > 0 {
+		grown = float64(r.HiresWidth*r.HiresHeight) / float64(r.Width*r.Height)
+	}
+	return float64(r.Steps) + steps*cmp.Or(r.HiresStrength, usualStrength)*grown
 }
 
 func (m *measures) add(r Request, w Work) {
 	if w.Count < 1 {
 		return
 	}
-	step := w.Steps.Seconds() / float64(w.Count)
+	step := w.Steps.Seconds() / w.Count
 	now := measure{step, max(0, w.Setup.Seconds()-step), w.Memory, r.Width, r.Height}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -72,6 +85,12 @@ func (m *measures) add(r Request, w Work) {
 func (m *measures) forecast(r Request) (time.Duration, int64) {
 	m.mu.Lock()
 	known, ok := m.kind[kindOf(r)]
+	if !ok && r.SecondPass != (SecondPass{}) {
+		plain := r
+		plain.SecondPass = SecondPass{}
+		known, ok = m.kind[kindOf(plain)]
+		known.Memory = 0
+	}
 	m.mu.Unlock()
 	if !ok {
 		return 0, 0
@@ -81,7 +100,7 @@ func (m *measures) forecast(r Request) (time.Duration, int64) {
 	if grown != 1 {
 		memory = 0 // weights do not grow with the picture: no figure is better than a wrong one
 	}
-	seconds := known.Setup + known.Step*float64(r.Steps)*grown
+	seconds := known.Setup + known.Step*r.effort()*grown
 	return time.Duration(math.Min(seconds, 1e6) * float64(time.Second)), memory
 }
 

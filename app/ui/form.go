@@ -115,9 +115,9 @@ func (f *form) fitHeight(height float32) {
 	space, prompt, negative := gap, 3, 2
 	switch {
 	case height < lowForm:
-		space, prompt, negative = tight, 2, 1
+		space, prompt, negative = tight-1, 2, 1
 	case height < mostForm:
-		space, negative = tight, 1
+		space, negative = tight-1, 1
 	case height < wholeForm:
 		space = (gap + tight) / 2
 	}

@@ -52,7 +52,7 @@ func (q *jobs) next() {
 			q.post(func() { q.ended(j, nil, err) })
 			return
 		}
-		work := Work{Setup: first.Sub(begun), Steps: time.Since(first), Count: r.Steps - 1, Memory: pic.Memory}
+		work := Work{Setup: first.Sub(begun), Steps: time.Since(first), Count: r.effort() - 1, Memory: pic.Memory}
 		out := &result{Picture: pic, thumb: pictures.Fit(asRGBA(pic.Image), thumbPixels, thumbPixels)}
 		path, err := saveNext(output, pic)
 		if out.path = path; err != nil {

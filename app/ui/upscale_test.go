@@ -127,7 +127,7 @@ func TestSecondPassIsKept(t *testing.T) {
 
 	w, q = openIn(t, &fakeEngine{}, dir)
 	q.until(t, "it is told", w.create.notice.Visible)
-	if got := w.create.notice.message.Text; !strings.Contains(got, "sharp is not in "+w.settings.Upscalers) || w.create.form.second.name() != "" {
+	if got := w.create.notice.message.Text; !strings.Contains(got, "sharp is gone from the upscalers folder") || w.create.form.second.name() != "" {
 		t.Errorf("notice %q, upscaler %q", got, w.create.form.second.name())
 	}
 }
