@@ -148,14 +148,14 @@ func TestControlIsDropped(t *testing.T) {
 func TestControlPaneOffersWhatFits(t *testing.T) {
 	w, q := open(t, &fakeEngine{})
 	c := w.create.controls
-	if c.buttons.Visible() || !c.why.Visible() || !c.folder.Visible() || c.why.Text != "no ControlNet is there yet" {
+	if c.buttons.Visible() || !c.why.Visible() || !c.folder.Visible() || c.why.Text != "No ControlNet is there yet" {
 		t.Errorf("it says %q", c.why.Text)
 	}
 	readExtras(t, w, q)
 	w.create.form.models[0].Family = "A"
 	w.extras.Controls = []Extra{{Name: "b", Family: "B"}}
 	c.offer()
-	if c.buttons.Visible() || c.why.Text != "none is for this model" {
+	if c.buttons.Visible() || c.why.Text != "None is for this model" {
 		t.Errorf("it says %q", c.why.Text)
 	}
 	w.create.form.model.SetSelectedIndex(1) // of which the family is not known

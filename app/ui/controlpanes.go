@@ -124,9 +124,9 @@ func (c *controlPanes) offer() {
 	for _, one := range c.items {
 		one.offer()
 	}
-	c.why.SetText("no ControlNet is there yet")
+	c.why.SetText("No ControlNet is there yet")
 	if len(all) > 0 {
-		c.why.SetText("none is for this model")
+		c.why.SetText("None is for this model")
 	}
 	none := len(c.nets) == 0
 	show(c.why, none)

@@ -42,11 +42,10 @@ func newInitial(p *createPage) *initial {
 		buttons = append(buttons, newButton(k, "Paste", theme.ContentPasteIcon(), func() { in.read(fromClipboard) }))
 	}
 	in.invite = beside(fixedSize(numberLabel, 0, middle(caption("Begin from"))), row(tight, buttons...), nil)
-	tools := []fyne.CanvasObject{newButton(k, "Remove", theme.CancelIcon(), in.remove)}
-	if f.Mask {
-		tools = append([]fyne.CanvasObject{newButton(k, "Mark a part…", theme.DocumentCreateIcon(), in.paint)}, tools...)
-	}
-	in.settings = stack(tight, caption("Begin from this picture"), beside(in.tile, middle(stack(tight, in.masked, row(tight, tools...))), nil), in.strength.content)
+	mark := row(0, newButton(k, "Mark a part…", theme.DocumentCreateIcon(), in.paint))
+	show(mark, f.Mask)
+	in.settings = stack(tight, beside(nil, middle(caption("Begin from this picture")), newButton(k, "Remove", theme.CancelIcon(), in.remove)),
+		beside(in.tile, middle(stack(tight, in.masked, mark)), nil), in.strength.content)
 	in.settings.Hide()
 	in.content = container.NewStack(in.invite, in.settings)
 
@@ -165,8 +164,8 @@ func (in *initial) done() {
 	// A second pass is for pictures that begin at noise.
 	show(in.page.form.second.content, in.data == nil && in.page.win.engine.Features().Hires)
 	in.page.win.keys.shown()
-	in.masked.SetText("all of it is painted anew")
+	in.masked.SetText("All of it is painted anew")
 	if in.mask != nil {
-		in.masked.SetText("the marked part is painted anew")
+		in.masked.SetText("The marked part is painted anew")
 	}
 }

@@ -38,6 +38,8 @@ func TestSizes(t *testing.T) {
 			q.until(t, "two are made", idle(w))
 			w.create.initial.read(func() (image.Image, error) { return paint("x", 1, 64, 64, 0), nil })
 			q.until(t, "there is a picture to begin from", w.create.initial.settings.Visible)
+			w.create.controls.add().restoreDraft(Control{Net: "/c/control_v11p_sd15_softedge.safetensors", Weight: 1, End: 1}, w.create.initial.data)
+			w.create.controls.add()
 			w.create.notice.fail("something went wrong that takes some words to say: more than go into one line of it")
 			w.jobs.pause(true)
 			ask(w, strings.Repeat("many words ", 40), "few")
@@ -76,7 +78,10 @@ func cut(t *testing.T, name string, o fyne.CanvasObject, at, from fyne.Position,
 	size := o.Size()
 	const slack = 0.51
 	switch c := o.(type) {
-	case *container.Scroll: // has bars
+	case *container.Scroll: // has bars, but none to the side of what grows downwards
+		if need := c.Content.MinSize().Width; c.Direction == container.ScrollVerticalOnly && need > size.Width+slack {
+			t.Errorf("%s: what scrolls is %g wide, and there are %g", name, need, size.Width)
+		}
 		return
 	case *canvas.Text:
 		if c.Text != "" && (c.MinSize().Width > size.Width+slack || c.MinSize().Height > size.Height+slack) {
