@@ -52,11 +52,10 @@ func newInitial(p *createPage) *initial {
 	size := newNumber(k, "Brush", 1, 30, 1, 100)
 	size.set(8)
 	size.changed = func() { in.brush.size = size.value / 100 }
-	bar := beside(fixedSize(220, 0, size.content), container.NewStack(), row(tight,
+	in.board = container.New(boardLayout{}, in.brush, size.content, row(tight,
 		newButton(k, "Undo", theme.ContentUndoIcon(), in.brush.undo),
 		newButton(k, "All of it", nil, func() { in.mask = nil; in.done(); in.page.form.tell() }),
 		newButton(k, "Done", theme.ConfirmIcon(), in.finish).primary()))
-	in.board = edges(nil, container.New(&insets{top: tight}, bar), nil, nil, in.brush)
 	in.board.Hide()
 	show(in.content, f.Init)
 	return in
@@ -168,4 +167,29 @@ func (in *initial) done() {
 	if in.mask != nil {
 		in.masked.SetText("The marked part is painted anew")
 	}
+}
+
+// boardLayout puts the brush's size and buttons below the picture: side by side, or one
+// below the other where there is no room for that.
+type boardLayout struct{}
+
+const brushSize = 220 // of the line for the brush's size
+
+func (boardLayout) MinSize(o []fyne.CanvasObject) fyne.Size {
+	brush, size, buttons := o[0].MinSize(), o[1].MinSize(), o[2].MinSize()
+	return fyne.NewSize(max(brush.Width, size.Width, buttons.Width), brush.Height+size.Height+buttons.Height+2*tight)
+}
+
+func (boardLayout) Layout(o []fyne.CanvasObject, room fyne.Size) {
+	size, buttons := o[1].MinSize(), o[2].MinSize()
+	y, wide := room.Height-buttons.Height, room.Width >= brushSize+gap+buttons.Width
+	o[2].Move(fyne.NewPos(room.Width-buttons.Width, y))
+	o[2].Resize(buttons)
+	width := float32(brushSize)
+	if !wide {
+		y, width = y-tight-size.Height, room.Width
+	}
+	o[1].Move(fyne.NewPos(0, y))
+	o[1].Resize(fyne.NewSize(width, size.Height))
+	o[0].Resize(fyne.NewSize(room.Width, y-tight))
 }

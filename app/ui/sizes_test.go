@@ -60,6 +60,14 @@ func TestSizes(t *testing.T) {
 				w.Resize(room)
 				cut(t, name, w.Content(), fyne.NewPos(0, 0), fyne.NewPos(0, 0), room)
 			}
+			w.show(pageCreate)
+			w.create.initial.paint()
+			q.until(t, "the brush comes up", w.create.initial.board.Visible)
+			if min := w.Content().MinSize(); min.Width > room.Width || min.Height > room.Height {
+				t.Errorf("the brush needs %v of %v", min, room)
+			}
+			w.Resize(room.AddWidthHeight(0, -1)) // lays out what has been shown
+			cut(t, "The brush", w.Content(), fyne.NewPos(0, 0), fyne.NewPos(0, 0), room)
 			generate := fyne.CurrentApp().Driver().AbsolutePositionForObject(w.create.generate)
 			if generate.Y+w.create.generate.Size().Height > room.Height {
 				t.Errorf("Generate is at %v of %v", generate, room)
