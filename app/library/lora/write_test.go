@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"latent/gpu"
+	"latent/gpu/half"
 	"latent/gpu/safetensors"
 	"latent/noise"
 
@@ -62,8 +63,38 @@ func TestWrite(t *testing.T) {
 		if err != nil || hash != w.Metadata["sshs_model_hash"] {
 			t.Errorf("model hash %s, %v; the metadata has %v", hash, err, w.Metadata)
 		}
+		// Begin is the way back, whatever the layers hold and with any alpha.
+		var begun []Layer
+		for _, l := range layers {
+			begun = append(begun, Layer{l.Part, l.Name, dev.Full(7, gpu.Float32, l.Down.Shape()...), dev.Full(7, gpu.Float32, l.Up.Shape()...), l.Alpha / 2})
+		}
+		if err := w.Begin(m.parts(), begun[1:]); err == nil || !strings.Contains(err.Error(), "not among the layers") || begun[1].Down.Float32s()[0] != 7 {
+			t.Errorf("%s: a layer too few: %v", name, err)
+		}
+		if err := w.Begin(m.parts(), begun); err != nil {
+			t.Fatal(err)
+		}
+		for i, l := range layers {
+			down, up := begun[i].Down.Float32s(), begun[i].Up.Float32s()
+			if !slices.Equal(down, half16(l.Down.Float32s())) || !slices.EqualFunc(up, half16(l.Up.Float32s()), func(a, b float32) bool { return a == 2*b }) {
+				t.Fatalf("%s: %s comes back otherwise", name, l.Name)
+			}
+		}
+		other := slices.Clone(begun)
+		other[0].Down = dev.Full(0, gpu.Float32, 3*layers[0].Down.Dim(0), layers[0].Down.Dim(-1))
+		if err := w.Begin(m.parts(), other); err == nil || !strings.Contains(err.Error(), "rank") {
+			t.Errorf("%s: another rank: %v", name, err)
+		}
 		w.Close()
 	}
+}
+
+// half16 rounds to what a file of half precision holds.
+func half16(x []float32) []float32 {
+	for i, v := range x {
+		x[i] = half.F32FromF16(half.F16FromF32(v))
+	}
+	return x
 }
 
 func keys(f *File) map[string]bool {
