@@ -63,6 +63,44 @@ func (r *run) adapt() (*adapters, error) {
 	return a, nil
 }
 
+// tryInit finds out whether the LoRA to begin with fits, before pictures are read.
+func (r *run) tryInit() error {
+	if r.LoRA == nil {
+		return nil
+	}
+	a, err := r.adapt()
+	if err != nil {
+		return err
+	}
+	defer a.remove()
+	return a.begin()
+}
+
+// begin gives the adapters the weights of the LoRA that the recipe names, unless a
+// checkpoint has theirs.
+func (a *adapters) begin() error {
+	if a.Init == "" || exists(a.statePath(stateFile(denoiserStage))) {
+		return nil
+	}
+	f, err := lora.Read(a.Init)
+	if err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	defer f.Close()
+	if err := f.Begin(a.parts, a.layers(func(p *nn.Param) *gpu.Tensor { return p.T })); err != nil {
+		return fmt.Errorf("init %s does not fit the recipe's lora: %w", a.Init, err)
+	}
+	return nil
+}
+
+// layers are the adapters with the values that of tells.
+func (a *adapters) layers(of func(*nn.Param) *gpu.Tensor) (out []lora.Layer) {
+	for _, l := range a.list {
+		out = append(out, lora.Layer{Part: l.part, Name: l.Key, Down: of(l.Down), Up: of(l.Up), Alpha: a.LoRA.Alpha})
+	}
+	return out
+}
+
 // remove takes the adapters off the model.
 func (a *adapters) remove() {
 	for _, model := range a.parts {
@@ -80,10 +118,7 @@ func (a *adapters) params() (out []nn.Named) {
 
 // write writes the LoRA's file; values are those of the parameters.
 func (a *adapters) write(path string, values map[*nn.Param]*gpu.Tensor, format string, metadata map[string]string) error {
-	var layers []lora.Layer
-	for _, l := range a.list {
-		layers = append(layers, lora.Layer{Part: l.part, Name: l.Key, Down: values[l.Down], Up: values[l.Up], Alpha: a.LoRA.Alpha})
-	}
+	layers := a.layers(func(p *nn.Param) *gpu.Tensor { return values[p] })
 	return lora.Write(path, a.parts, layers, format, metadata)
 }
 

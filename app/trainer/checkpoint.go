@@ -13,10 +13,20 @@ import (
 	"latent/gpu/safetensors"
 )
 
+// denoiserStage is the last stage of every training, and the only one of fine-tuning.
+const denoiserStage = "denoiser"
+
+// Files of the state, beside the stages' own.
+const latentsFile, textFile = "latents.safetensors", "text.safetensors"
+
+// stateFile is the name of a stage's checkpoint in the state.
+func stateFile(stage string) string { return stage + ".safetensors" }
+
 // save writes the stage's checkpoint after step steps; the file replaces the
 // one before it whole.
 func (l *loop) save(step int) (string, error) {
-	path := l.statePath(l.name + ".safetensors")
+	l.losses.sync()
+	path := l.statePath(stateFile(l.name))
 	err := safetensors.Write(path, l.opt.State(""), map[string]string{
 		"step": strconv.Itoa(step), "updates": strconv.Itoa(l.opt.Steps()), "recipe": l.fingerprint(),
 	})
@@ -30,7 +40,7 @@ func (l *loop) save(step int) (string, error) {
 // restore continues from the stage's checkpoint and returns the step to go on
 // with, 0 if there is no checkpoint.
 func (l *loop) restore() (int, error) {
-	path := l.statePath(l.name + ".safetensors")
+	path := l.statePath(stateFile(l.name))
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}

@@ -35,9 +35,14 @@ func (r *run) trainDenoiser(c *cache) error {
 		return err
 	}
 	defer r.still(lora)
+	if lora != nil {
+		if err := lora.begin(); err != nil {
+			return err
+		}
+	}
 	r.model.UNet.Checkpoint = r.Denoiser.Checkpointed
 	d.lora = lora
-	d.loop = &loop{run: r, name: "denoiser", stage: r.Denoiser, params: params, loss: d.loss}
+	d.loop = &loop{run: r, name: denoiserStage, stage: r.Denoiser, params: params, loss: d.loss}
 	textRate := r.textLR() / r.Denoiser.LR
 	d.rate = func(p nn.Named) float64 {
 		if strings.HasPrefix(p.Key, unetPrefix) {

@@ -50,7 +50,7 @@ func Export(dev *gpu.Device, c Config) (path string, err error) {
 	if r.dtype, err = pipeline.Precision(c.Precision, dev); err != nil {
 		return "", err
 	}
-	if c.Base == "" || !exists(r.statePath("denoiser.safetensors")) || !exists(r.statePath("latents.safetensors")) {
+	if c.Base == "" || !exists(r.statePath(stateFile(denoiserStage))) || !exists(r.statePath(latentsFile)) {
 		return "", fmt.Errorf("%s holds no checkpoint of a fine-tuning yet", filepath.Join(c.Output, State))
 	}
 	if err := r.openData(); err != nil {
@@ -73,7 +73,7 @@ func Export(dev *gpu.Device, c Config) (path string, err error) {
 		return "", err
 	}
 	defer r.still(lora)
-	l := &loop{run: r, name: "denoiser", stage: r.Denoiser, params: params}
+	l := &loop{run: r, name: denoiserStage, stage: r.Denoiser, params: params}
 	if err := l.begin(); err != nil {
 		return "", err
 	}

@@ -51,7 +51,7 @@ func (r *run) cacheLatents() (*cache, error) {
 	for _, e := range encoders {
 		c.empty = append(c.empty, e.Tokenizer.Encode(""))
 	}
-	n, path := r.data.Len(), r.statePath("latents.safetensors")
+	n, path := r.data.Len(), r.statePath(latentsFile)
 	if exists(path) {
 		return c, c.read(path, n, r.cacheKey())
 	}

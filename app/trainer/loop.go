@@ -21,8 +21,9 @@ type loop struct {
 	after  func(p *Progress) error           // every step, once its weights are in place; may be nil
 	rate   func(p nn.Named) float64          // see optim.Config
 
-	opt  *optim.AdamW
-	kept int // step of the checkpoint on the disk
+	opt    *optim.AdamW
+	losses *lossLog
+	kept   int // step of the checkpoint on the disk
 }
 
 // maxSkips is how many steps in a row may have gradients that are not finite.
@@ -53,6 +54,8 @@ func (l *loop) train() (err error) {
 		return err
 	}
 	l.kept = first
+	l.losses = openLosses(l.lossPath(l.name), first)
+	defer l.losses.close()
 	start, skipped := time.Now(), 0
 	for step := first; step < s.Steps; step++ {
 		if err := l.ctx.Err(); err != nil {
@@ -64,6 +67,7 @@ func (l *loop) train() (err error) {
 		}
 		p := Progress{Stage: l.name, Step: step + 1, Of: s.Steps, Loss: loss, LR: schedule(step)}
 		p.GradNorm = l.opt.Step(p.LR)
+		l.losses.add(Loss{p.Step, loss})
 		if math.IsNaN(p.GradNorm) || math.IsInf(p.GradNorm, 0) {
 			if skipped++; skipped > maxSkips {
 				return fmt.Errorf("%s: gradients are not finite since step %d: lower learning_rate, or set precision = \"f32\"", l.name, step-maxSkips)

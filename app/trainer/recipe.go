@@ -23,6 +23,7 @@ import (
 type Config struct {
 	Output     string `toml:"output"`     // model folder to write; checkpoints stand in its .train folder
 	Base       string `toml:"base"`       // model to fine-tune: a folder, a single file, or "builtin"
+	Init       string `toml:"init"`       // a LoRA's file whose weights LoRA begins with; its layers and rank must be those of the recipe
 	Skeleton   string `toml:"skeleton"`   // folder of config.json files: train from scratch
 	Name       string `toml:"name"`       // what the model calls itself
 	Seed       uint64 `toml:"seed"`       //
@@ -119,7 +120,7 @@ func LoadConfig(path string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("recipe %s: %w", path, err)
 	}
-	for _, p := range []*string{&c.Skeleton, &c.Data.Folder, &c.Data.ClassFolder, &c.Base} {
+	for _, p := range []*string{&c.Skeleton, &c.Data.Folder, &c.Data.ClassFolder, &c.Base, &c.Init} {
 		if *p != "" && *p != Builtin && !filepath.IsAbs(*p) {
 			*p = filepath.Join(filepath.Dir(path), *p)
 		}
@@ -237,6 +238,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("lora.rank %d must be between 1 and %d", c.LoRA.Rank, MaxRank)
 	case c.LoRA != nil && !(c.LoRA.Alpha > 0 && c.LoRA.Alpha <= MaxRank):
 		return fmt.Errorf("lora.alpha %g must be above 0 and at most %d", c.LoRA.Alpha, MaxRank)
+	case c.Init != "" && c.LoRA == nil:
+		return errors.New("init is a LoRA to train further: set lora, or base to the model to go on with")
 	case c.Data.Cache < 1:
 		return fmt.Errorf("data.cache %d must be at least 1", c.Data.Cache)
 	case c.Denoiser.Steps < 1:

@@ -65,7 +65,7 @@ func (r *run) openData() error {
 	}
 	f := &folder{Data: r.Data}
 	r.data = f
-	begun := exists(r.statePath("latents.safetensors")) || exists(r.statePath("denoiser.safetensors")) || r.Skeleton != ""
+	begun := exists(r.statePath(latentsFile)) || exists(r.statePath(stateFile(denoiserStage))) || r.Skeleton != ""
 	if !begun || !exists(r.rollPath()) {
 		return f.list()
 	}

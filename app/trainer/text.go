@@ -37,7 +37,7 @@ func (r *run) encodings(c *cache, trained bool) (*texts, error) {
 		}
 		t.rows = append(t.rows, seen[key])
 	}
-	path := r.statePath("text.safetensors")
+	path := r.statePath(textFile)
 	if !exists(path) {
 		if err := t.write(path, unique); err != nil {
 			return nil, err

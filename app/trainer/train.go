@@ -132,6 +132,9 @@ func (t *Training) Run(ctx context.Context, dev *gpu.Device) (err error) {
 		return err
 	}
 	defer r.model.Close()
+	if err := r.tryInit(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(state, 0o755); err != nil {
 		return fmt.Errorf("output %s: %w", r.Output, atomicfile.Reason(err))
 	}
@@ -212,7 +215,7 @@ func (r *run) trainable() error {
 	return fmt.Errorf("model %s cannot be trained here: it %s", r.Base, what)
 }
 
-func (r *run) statePath(name string) string { return filepath.Join(r.Output, State, name) }
+func (c *Config) statePath(name string) string { return filepath.Join(c.Output, State, name) }
 
 // rand is the generator of one step: its numbers depend on nothing else.
 func (r *run) rand(stage string, step, micro int) *noise.Rand {

@@ -45,7 +45,7 @@ func Checkpoints(c Config) []Checkpoint {
 		return path
 	}
 	add(Checkpoint{Path: c.Result(), Step: c.Denoiser.Steps, Result: true}, index(c.Result()))
-	state := filepath.Join(c.Output, State, "denoiser.safetensors")
+	state := c.statePath(stateFile(denoiserStage))
 	if f, err := safetensors.Open(state); err == nil {
 		step, _, err := stepOf(f)
 		f.Close()
