@@ -54,6 +54,7 @@ func (e *fakeEngine) WriteWeights() {}
 func (e *fakeEngine) Checkpoints(string) (ui.TrainRequest, []ui.Checkpoint) {
 	return ui.TrainRequest{}, nil
 }
+func (e *fakeEngine) Losses(string) []ui.Loss                                 { return nil }
 func (e *fakeEngine) Export(context.Context, ui.TrainRequest) (string, error) { return "", nil }
 
 func (e *fakeEngine) Generate(ctx context.Context, r ui.Request, progress func(ui.Progress)) (ui.Picture, error) {

@@ -146,7 +146,7 @@ func TestTryItNow(t *testing.T) {
 	p.steps.set(20)
 	p.kind.SetSelected(trainWhole)
 	p.run()
-	q.until(t, "it is done", func() bool { return p.cancel == nil })
+	ended(t, q, p)
 	if !p.try.Visible() || p.promised.Text == "" {
 		t.Errorf("try visible %v, forecast %q", p.try.Visible(), p.promised.Text)
 	}
@@ -161,7 +161,7 @@ func TestTryItNow(t *testing.T) {
 	p.kind.SetSelected(trainLoRA)
 	p.name.SetText("fur")
 	p.run()
-	q.until(t, "the LoRA is done", func() bool { return p.cancel == nil })
+	ended(t, q, p)
 	test.Tap(p.try)
 	if f := w.create.form; f.chosen().ID != "sky" || len(f.loras.items) != 1 || f.loras.items[0].lora != (LoRA{"fur", 1, 1}) {
 		t.Errorf("model %q, LoRAs %v", f.chosen().ID, f.loras.list())

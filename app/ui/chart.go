@@ -29,7 +29,7 @@ func newChart() *chart {
 
 func (c *chart) clear() { c.curve = curve{}; c.Refresh() }
 
-func (c *chart) add(losses []loss) {
+func (c *chart) add(losses []Loss) {
 	for _, l := range losses {
 		c.curve.add(l)
 	}
@@ -108,9 +108,8 @@ func (r *chartRenderer) Layout(size fyne.Size) {
 			r.grid.segment(chartLeft, y(float32(v)), chartLeft+w, y(float32(v)), 1, themed(theme.ColorNameSeparator))
 			label(fmt.Sprintf("%.*f", decimals(tick), v), chartLeft-8, y(float32(v)), fyne.TextAlignTrailing)
 		}
-		first, last := cv.first, cv.first+len(cv.raw)-1
-		label(fmt.Sprint(first), chartLeft, 8+h+12, fyne.TextAlignLeading)
-		label(fmt.Sprintf("step %d", last), chartLeft+w, 8+h+12, fyne.TextAlignTrailing)
+		label(fmt.Sprint(cv.first), chartLeft, 8+h+12, fyne.TextAlignLeading)
+		label(fmt.Sprintf("step %d", cv.last), chartLeft+w, 8+h+12, fyne.TextAlignTrailing)
 
 		accent := themed(theme.ColorNamePrimary)
 		clamp := func(v float32) float32 { return min(max(v, float32(low)), float32(high)) }

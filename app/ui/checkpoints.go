@@ -129,6 +129,7 @@ type checkpointRow struct {
 	panel            *panel
 	name, what       *text
 	goOn, try, trash *button
+	buildOn          *button
 }
 
 func newCheckpointRow(c *checkpointsPane) *checkpointRow {
@@ -137,9 +138,10 @@ func newCheckpointRow(c *checkpointsPane) *checkpointRow {
 	r.name = newText("", theme.ColorNameForeground, theme.SizeNameText).short()
 	r.what = caption("").short()
 	r.goOn = newButton(k, "Go on", nil, func() { c.page.resume(c.request) }).quiet()
+	r.buildOn = newButton(k, "New from here", nil, func() { c.page.buildOn(c.request, r.checkpoint) }).quiet()
 	r.try = newButton(k, "Try", nil, func() { c.try(r.checkpoint) }).quiet()
 	r.trash = newButton(k, "", theme.DeleteIcon(), func() { c.trash(r.checkpoint) }).quiet()
-	r.panel = newPanel(colorStage, 10, beside(nil, middle(stack(3, r.name, r.what)), middle(row(0, r.goOn, r.try, r.trash))))
+	r.panel = newPanel(colorStage, 10, beside(nil, middle(stack(3, r.name, r.what)), middle(row(0, r.goOn, r.buildOn, r.try, r.trash))))
 	r.box = container.New(&insets{bottom: tight, right: tight}, r.panel)
 	r.ExtendBaseWidget(r)
 	return r
@@ -158,6 +160,7 @@ func (r *checkpointRow) set(k Checkpoint) {
 	r.name.SetText(name)
 	r.what.SetText(join(when(k.Time, time.Now()), byteSize(k.Size)))
 	show(r.goOn, k.GoesOn && r.pane.free(k))
+	show(r.buildOn, !k.GoesOn && r.pane.page.cancel == nil)
 	show(r.try, r.pane.free(k))
 	show(r.trash, r.pane.free(k))
 }

@@ -43,8 +43,8 @@ func TestCheckpoints(t *testing.T) {
 		t.Errorf("row %q, %q", row.name.Text, row.what.Text)
 	}
 	row.set(c.all[1])
-	if row.goOn.Visible() || !row.try.Visible() {
-		t.Error("one cannot go on from weights alone")
+	if row.goOn.Visible() || !row.buildOn.Visible() || !row.try.Visible() {
+		t.Error("one cannot go on from weights alone, but begin with them")
 	}
 	test.Tap(row.try)
 	f := w.create.form
@@ -82,7 +82,47 @@ func TestCheckpoints(t *testing.T) {
 		t.Error("the state of a running training is left to it")
 	}
 	p.abort()
-	q.until(t, "it has stopped", func() bool { return p.cancel == nil })
+	q.until(t, "it has stopped", p.idle)
+}
+
+// A new training begins with the weights of a checkpoint, under a name of its own and
+// with the settings of the old one to be changed.
+func TestBuildOn(t *testing.T) {
+	e := &fakeEngine{}
+	w, q := open(t, e)
+	p := w.train
+	was := TrainRequest{Base: "large-sky", Folder: album(t, 1), Output: filepath.Join(w.settings.LoRAs, "fur"), Steps: 500, Batch: 2, LearningRate: 2e-4, Rank: 8, Text: true, SamplePrompt: "ink"}
+	if err := os.MkdirAll(was.Output+"-2", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	weights := filepath.Join(was.Output, "fur-000250.safetensors")
+	p.buildOn(was, Checkpoint{Path: weights, Step: 250})
+	q.until(t, "it is in the form", p.begins.content.Visible)
+	if got := p.notice.message.Text; !strings.Contains(got, "ur-3 will begin with the weights of fur at step 250") || p.begins.says.Text != "Begins with fur-000250" {
+		t.Errorf("%q, %q", got, p.begins.says.Text)
+	}
+	p.steps.set(3)
+	p.run()
+	ended(t, q, p)
+	want := was
+	want.Compute, want.Output, want.From, want.Steps = w.settings.compute(), was.Output+"-3", weights, 3
+	if r := *e.trained.Load(); r.Output != want.Output || r.From != want.From || r.Resume || r.Steps != 3 || r.Base != want.Base || r.Rank != 8 || !r.Text || r.LearningRate != 2e-4 {
+		t.Errorf("request %+v, want %+v", r, want)
+	}
+	p.begins.set("")
+	if r, err := p.request(false); err != nil || r.From != "" {
+		t.Errorf("anew it begins with %q, %v", r.From, err)
+	}
+
+	// A whole model is one to start from.
+	was.Rank, was.Text, was.Output = 0, false, filepath.Join(w.settings.Models, "cats")
+	p.buildOn(was, Checkpoint{Path: "sky", Step: 7})
+	q.until(t, "it is in the form", func() bool { return p.name.Text == "cats-2" })
+	if p.begins.content.Visible() || p.model().ID != "sky" || p.lora() {
+		t.Errorf("it starts from %s", p.model().ID)
+	}
+	p.buildOn(was, Checkpoint{Path: "gone", Step: 7})
+	q.until(t, "it is told", func() bool { return strings.Contains(p.notice.message.Text, "not in the models folder") })
 }
 
 // While a training runs, its newest weights are written on request and opened.
@@ -101,7 +141,7 @@ func TestTryThisNow(t *testing.T) {
 	}
 	test.Tap(p.try)
 	q.until(t, "it is opened", func() bool { return w.page == pageCreate })
-	if p.cancel == nil {
+	if p.idle() {
 		t.Error("the training must go on")
 	}
 	if l := w.create.form.loras.list(); len(l) != 1 || stepOfName(l[0].Name, "fur") < 1 {
@@ -112,7 +152,7 @@ func TestTryThisNow(t *testing.T) {
 	test.Tap(p.try)
 	e.resumable = true
 	p.abort()
-	q.until(t, "it has stopped", func() bool { return p.cancel == nil })
+	q.until(t, "it has stopped", p.idle)
 	w.page = pageTrain
 	q.until(t, "it is opened", func() bool { return w.page == pageCreate })
 	if p.wanted {
@@ -140,7 +180,7 @@ func TestTrainNotes(t *testing.T) {
 		p.folder.SetText(album(t, 1))
 		p.steps.set(3)
 		p.run()
-		q.until(t, "it is done", func() bool { return p.cancel == nil })
+		ended(t, q, p)
 		if got := p.notice.message.Text; got != c.want || p.notice.Visible() != (c.want != "") {
 			t.Errorf("%d notes: %q, want %q", len(c.notes), got, c.want)
 		}

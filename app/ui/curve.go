@@ -5,15 +5,9 @@ import (
 	"slices"
 )
 
-// loss is the loss of one training step.
-type loss struct {
-	step  int
-	value float64
-}
-
 // curve is the losses of a training so far.
 type curve struct {
-	first       int // the step of raw[0]
+	first, last int // the steps of the ends of raw
 	raw, smooth []float32
 }
 
@@ -23,14 +17,15 @@ type curve struct {
 func window(n int) int { return min(n, max(8, n/12), 500) }
 
 // add takes the next step's loss. One that is no number is left out.
-func (c *curve) add(l loss) {
-	if math.IsNaN(l.value) || math.IsInf(l.value, 0) {
+func (c *curve) add(l Loss) {
+	if math.IsNaN(l.Value) || math.IsInf(l.Value, 0) {
 		return
 	}
 	if len(c.raw) == 0 {
-		c.first = l.step
+		c.first = l.Step
 	}
-	v := float32(l.value)
+	c.last = l.Step
+	v := float32(l.Value)
 	c.raw = append(c.raw, v)
 	s := v
 	if len(c.smooth) > 0 {

@@ -27,7 +27,7 @@ type Engine interface {
 	Samplers() []Sampler              // the default first
 	Examples() []string               // prompts that suit the first model; at least one
 	Features() Features               // what of a Request it heeds
-	Resumable(dir string) bool        // whether dir holds a training that can go on
+	Resumable(dir string) bool        // whether dir holds a training that can go on; may take a while
 	Stopped(f Folders) []TrainRequest // the trainings in the folders that can; may take a while
 
 	// Generate paints one picture.
@@ -39,6 +39,9 @@ type Engine interface {
 	// Checkpoints lists what the training in a folder has left, the newest first, with
 	// its settings. It may take a while.
 	Checkpoints(dir string) (TrainRequest, []Checkpoint)
+	// Losses are those of the steps that the training in a folder has behind it, in
+	// their order. It may take a while.
+	Losses(dir string) []Loss
 	// Export writes what a training that was stopped has reached, so that it can be
 	// tried: a model's folder, or a LoRA's file.
 	Export(ctx context.Context, r TrainRequest) (path string, err error)
@@ -211,6 +214,7 @@ type Progress struct {
 type TrainRequest struct {
 	Compute
 	Base         string // the model to start from
+	From         string // a LoRA's file whose weights the new one begins with; "": none
 	Folder       string // pictures with .txt captions beside them
 	Output       string // folder to write: the model itself, or with the LoRA's file in it
 	Resume       bool   // go on with the training that Output holds
@@ -243,3 +247,6 @@ type TrainProgress struct {
 
 // Checkpoint is what a training has left on the disk.
 type Checkpoint = trainer.Checkpoint
+
+// Loss is that of one step of a training.
+type Loss = trainer.Loss

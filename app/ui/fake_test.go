@@ -35,6 +35,7 @@ type fakeEngine struct {
 	notes     []TrainProgress // told before the first step
 	wanted    atomic.Bool     // weights
 	left      atomic.Pointer[[]Checkpoint]
+	losses    []Loss // of the training that can go on
 }
 
 const fakeSize = 64
@@ -146,7 +147,11 @@ func (e *fakeEngine) Train(ctx context.Context, r TrainRequest, progress func(Tr
 	for _, n := range e.notes {
 		progress(n)
 	}
-	for s := 1; s <= r.Steps; s++ {
+	first := 1
+	if r.Resume {
+		first += len(e.losses)
+	}
+	for s := first; s <= r.Steps; s++ {
 		if err := e.wait(ctx, s); err != nil {
 			return err
 		}
@@ -187,6 +192,8 @@ func (e *fakeEngine) Checkpoints(dir string) (TrainRequest, []Checkpoint) {
 	r.Output, r.Resume = dir, true
 	return r, *cmp.Or(e.left.Load(), &[]Checkpoint{})
 }
+
+func (e *fakeEngine) Losses(string) []Loss { return e.losses }
 
 func (e *fakeEngine) Export(_ context.Context, r TrainRequest) (string, error) {
 	return r.Output + " so far", e.err

@@ -148,7 +148,7 @@ func TestBadPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.train.run()
-	q.until(t, "it is told", func() bool { return w.train.cancel == nil && w.train.notice.Visible() })
+	q.until(t, "it is told", func() bool { return w.train.idle() && w.train.notice.Visible() })
 }
 
 // A full disk and a read-only folder lose nothing: the picture stays on the

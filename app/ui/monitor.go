@@ -30,7 +30,7 @@ type monitor struct {
 // trainNews is the newest progress with all that came since the last look.
 type trainNews struct {
 	TrainProgress
-	losses  []loss
+	losses  []Loss
 	saved   int // step of the last checkpoint; 0: none was written
 	notes   []string
 	leftOut []string
@@ -39,7 +39,7 @@ type trainNews struct {
 func newsOf(p TrainProgress) trainNews {
 	n := trainNews{TrainProgress: p}
 	if p.HasLoss {
-		n.losses = []loss{{p.Step, p.Loss}}
+		n.losses = []Loss{{Step: p.Step, Value: p.Loss}}
 	}
 	if p.Checkpoint != "" {
 		n.saved = p.Step
@@ -107,8 +107,7 @@ func (m *monitor) begin(anew bool) {
 		m.samples.box.RemoveAll()
 		m.sampleBox.Hide()
 	}
-	m.chart.clear()
-	m.empty.Show()
+	m.draw(nil)
 	m.status.SetText(startingWord)
 	for _, t := range []*text{m.lossStat, m.stepStat, m.speedStat, m.eta} {
 		t.SetText("–")
@@ -116,17 +115,31 @@ func (m *monitor) begin(anew bool) {
 	m.bar.set(0, 1)
 }
 
+// draw shows these losses and no others.
+func (m *monitor) draw(losses []Loss) {
+	m.chart.clear()
+	m.lossStat.SetText("–")
+	m.extend(losses)
+	show(m.empty, len(m.chart.curve.raw) == 0)
+}
+
+// extend adds losses to the curve.
+func (m *monitor) extend(losses []Loss) {
+	if len(losses) == 0 {
+		return
+	}
+	m.chart.add(losses)
+	if s := m.chart.curve.smooth; len(s) > 0 {
+		m.empty.Hide()
+		m.lossStat.SetText(fmt.Sprintf("%.4f", s[len(s)-1]))
+	}
+}
+
 const startingWord = "Starting …"
 
 // show takes what has come.
 func (m *monitor) show(n trainNews) {
-	if len(n.losses) > 0 {
-		m.empty.Hide()
-		m.chart.add(n.losses)
-		if s := m.chart.curve.smooth; len(s) > 0 {
-			m.lossStat.SetText(fmt.Sprintf("%.4f", s[len(s)-1]))
-		}
-	}
+	m.extend(n.losses)
 	if n.Steps > 0 { // not a note alone
 		m.bar.set(n.Step, n.Steps)
 		m.stepStat.SetText(fmt.Sprintf("%d / %d", n.Step, n.Steps))

@@ -107,10 +107,10 @@ func TestEllipsis(t *testing.T) {
 func TestCurve(t *testing.T) {
 	var c curve
 	for i := range 1000 {
-		c.add(loss{i + 5, 2 + math.Sin(float64(i))})
+		c.add(Loss{Step: i + 5, Value: 2 + math.Sin(float64(i))})
 	}
-	c.add(loss{1005, math.NaN()})
-	c.add(loss{1006, math.Inf(1)})
+	c.add(Loss{Step: 1005, Value: math.NaN()})
+	c.add(Loss{Step: 1006, Value: math.Inf(1)})
 	if c.first != 5 || len(c.raw) != 1000 {
 		t.Errorf("first %d, %d values; what is no number must be left out", c.first, len(c.raw))
 	}
@@ -127,7 +127,7 @@ func TestCurve(t *testing.T) {
 func TestAxisOfAFlatCurve(t *testing.T) {
 	for _, v := range []float64{0, 0.5, -3, 1e-9} {
 		var c curve
-		c.add(loss{1, v})
+		c.add(Loss{Step: 1, Value: v})
 		low, high, tick := c.axis()
 		if !(low < high && tick > 0 && low <= v && v <= high) || (high-low)/tick > 20 {
 			t.Errorf("%g: axis from %g to %g by %g", v, low, high, tick)

@@ -49,7 +49,7 @@ func (l *Latent) Stopped(f Folders) (out []TrainRequest) {
 // requestOf is what a recipe in a folder was made of.
 func requestOf(c trainer.Config, dir string) TrainRequest {
 	r := TrainRequest{
-		Base: c.Base, Folder: c.Data.Folder, Output: dir, Resume: true, Resolution: c.Data.Resolution,
+		Base: c.Base, From: c.Init, Folder: c.Data.Folder, Output: dir, Resume: true, Resolution: c.Data.Resolution,
 		Steps: c.Denoiser.Steps, Batch: c.Denoiser.Batch, LearningRate: c.Denoiser.LR, Buckets: c.Data.Buckets,
 		Flip: c.Data.Flip, Frugal: c.Denoiser.Checkpointed, SampleEvery: c.Samples.Every,
 	}
@@ -70,6 +70,16 @@ func (l *Latent) Checkpoints(dir string) (TrainRequest, []Checkpoint) {
 	}
 	c.Output = dir
 	return requestOf(c, dir), trainer.Checkpoints(c)
+}
+
+// Losses are those that the trainer has kept.
+func (l *Latent) Losses(dir string) []Loss {
+	c, err := trainer.LoadConfig(filepath.Join(dir, recipeFile))
+	if err != nil {
+		return nil
+	}
+	c.Output = dir
+	return trainer.Losses(c)
 }
 
 // Train fine-tunes a model, or trains a LoRA for it, on a folder of pictures.
@@ -157,7 +167,7 @@ func trainConfig(r TrainRequest) (trainer.Config, error) {
 	}
 	os.Remove(filepath.Join(r.Output, trainer.State)) // of a training that had not done anything; others stay
 	c := trainer.Config{
-		Output: r.Output, Base: r.Base, Device: r.Device, Precision: r.Precision,
+		Output: r.Output, Base: r.Base, Init: r.From, Device: r.Device, Precision: r.Precision,
 		Data: trainer.Data{Folder: r.Folder, Resolution: r.Resolution, Flip: r.Flip, Buckets: r.Buckets},
 		Denoiser: trainer.Stage{
 			Steps: r.Steps, Batch: r.Batch, LR: r.LearningRate,

@@ -236,9 +236,9 @@ func TestRealWays(t *testing.T) {
 	tr.steps.set(5000)
 	tr.batch.set(1)
 	tr.run()
-	q.until(t, "it trains", func() bool { return len(tr.chart.curve.raw) > 2 || tr.cancel == nil })
+	q.until(t, "it trains", func() bool { return len(tr.chart.curve.raw) > 2 || tr.idle() })
 	tr.abort()
-	q.until(t, "it has stopped", func() bool { return tr.cancel == nil })
+	q.until(t, "it has stopped", tr.idle)
 	if !tr.try.Visible() {
 		t.Fatal("it must offer to be tried: ", tr.notice.message.Text)
 	}

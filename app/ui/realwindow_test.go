@@ -120,22 +120,22 @@ func TestRealEngine(t *testing.T) {
 	p.steps.set(12)
 	p.batch.set(2)
 	p.run()
-	q.until(t, "the first losses are drawn", func() bool { return len(p.chart.curve.raw) > 1 || p.cancel == nil })
-	if p.cancel == nil {
+	q.until(t, "the first losses are drawn", func() bool { return len(p.chart.curve.raw) > 1 || p.idle() })
+	if p.idle() {
 		t.Fatal(p.status.Text, len(p.chart.curve.raw), p.notice.message.Text)
 	}
 	p.abort()
-	q.until(t, "the training has stopped", func() bool { return p.cancel == nil })
-	if p.start.Text != "Continue training" || p.notice.Visible() {
-		t.Fatalf("after Stop the button says %q: %s", p.start.Text, p.notice.message.Text)
-	}
-	p.run()
-	q.until(t, "the training has ended", func() bool { return p.cancel == nil && len(w.models) == 3 || p.notice.Visible() })
+	q.until(t, "the training has stopped, and can go on", func() bool { return p.start.Text == continueWord || p.notice.Visible() })
 	if p.notice.Visible() {
 		t.Fatal(p.notice.message.Text)
 	}
-	if p.chart.curve.first < 2 || len(p.samples.items) == 0 {
-		t.Errorf("went on from step %d with %d samples: it must not begin anew", p.chart.curve.first, len(p.samples.items))
+	p.run()
+	q.until(t, "the training has ended", func() bool { return p.idle() && len(w.models) == 3 || p.notice.Visible() })
+	if p.notice.Visible() {
+		t.Fatal(p.notice.message.Text)
+	}
+	if c := p.chart.curve; c.first != 1 || c.last != 12 || len(c.raw) != 12 || len(p.samples.items) == 0 {
+		t.Errorf("%d losses from step %d to %d, %d samples: it must not begin anew", len(c.raw), c.first, c.last, len(p.samples.items))
 	}
 	if _, err := os.Stat(filepath.Join(w.settings.Models, "squares", "model_index.json")); err != nil {
 		t.Error(err)
@@ -163,34 +163,34 @@ func TestRealTraining(t *testing.T) {
 	p.batch.set(2)
 	w.show(pageTrain)
 	p.run()
-	q.until(t, "there is something to try", func() bool { return p.try.Visible() || p.cancel == nil })
-	if p.cancel == nil {
+	q.until(t, "there is something to try", func() bool { return p.try.Visible() || p.idle() })
+	if p.idle() {
 		t.Fatal(p.notice.message.Text)
 	}
 	if !strings.HasPrefix(p.notice.message.Text, "torn.png is left out: not a PNG") {
 		t.Errorf("of the torn picture it says %q", p.notice.message.Text)
 	}
 	p.tryIt()
-	q.until(t, "it is opened", func() bool { return w.page == pageCreate || p.cancel == nil })
+	q.until(t, "it is opened", func() bool { return w.page == pageCreate || p.idle() })
 	l := w.create.form.loras.list()
-	if len(l) != 1 || stepOfName(l[0].Name, "squares") < 1 || p.cancel == nil {
+	if len(l) != 1 || stepOfName(l[0].Name, "squares") < 1 || p.idle() {
 		t.Fatalf("LoRAs %v, %s", l, p.notice.message.Text)
 	}
 	w.create.form.steps.set(2)
 	w.create.start()
 	q.until(t, "the picture is kept", idle(w))
-	if w.create.shown == nil || p.cancel == nil {
+	if w.create.shown == nil || p.idle() {
 		t.Fatalf("it still trains: %v; %s", p.cancel != nil, w.create.notice.message.Text)
 	}
 	if r, err := gallery.Read(w.create.shown.path); err != nil || len(r.LoraHashes) != 1 {
 		t.Errorf("kept recipe %+v, %v", r, err)
 	}
-	step := p.chart.curve.first + len(p.chart.curve.raw)
-	q.until(t, "it trains on", func() bool { return p.chart.curve.first+len(p.chart.curve.raw) > step+3 })
+	step := p.chart.curve.last
+	q.until(t, "it trains on", func() bool { return p.chart.curve.last > step+3 })
 	p.tab(tabCheckpoints)
 	q.until(t, "the checkpoint is listed", func() bool { return len(p.kept.all) > 0 })
 	p.abort()
-	q.until(t, "the training has stopped", func() bool { return p.cancel == nil })
+	q.until(t, "the training has stopped", p.idle)
 	q.until(t, "it can go on", func() bool { return len(p.kept.all) > 1 })
 	if k := p.kept.all[0]; !k.GoesOn || k.Step <= step || p.kept.request.Base != filepath.Join(w.settings.Models, "tiny") {
 		t.Errorf("the newest checkpoint is %+v of %+v", k, p.kept.request)
@@ -200,12 +200,13 @@ func TestRealTraining(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.resume(p.kept.request)
-	q.until(t, "it goes on", func() bool { return len(p.chart.curve.raw) > 0 || p.cancel == nil })
-	if p.cancel == nil {
+	reached := p.kept.all[0].Step
+	q.until(t, "it goes on", func() bool { return p.chart.curve.last > reached || p.idle() })
+	if p.idle() {
 		t.Fatal(p.notice.message.Text)
 	}
 	p.abort()
-	q.until(t, "the training has stopped", func() bool { return p.cancel == nil })
+	q.until(t, "the training has stopped", p.idle)
 	w.show(pageTrain)
 	p.kept.try(p.kept.all[0])
 	q.until(t, "what it has reached is opened", func() bool { return w.page == pageCreate || p.notice.Visible() })

@@ -39,6 +39,8 @@ type trainPage struct {
 	notes   []string     // on it
 
 	cancel context.CancelFunc // set while a training runs
+	asking bool               // whether the form's training goes on, to begin it
+	offers int                // counts looks at the named folder, so that an old answer is not shown over a new
 	steady coalesce[trainNews]
 }
 
@@ -82,6 +84,9 @@ func newTrainPage(w *Window) *trainPage {
 }
 
 const startWord, continueWord = "Start training", "Continue training"
+
+// idle tells that nothing is trained and nothing is about to be.
+func (p *trainPage) idle() bool { return p.cancel == nil && !p.asking }
 
 // tab shows one of the page's tabs.
 func (p *trainPage) tab(i int) {
@@ -148,23 +153,46 @@ func (p *trainPage) promise() {
 	}
 }
 
-// offer lets the button say whether it begins or goes on.
+// offer lets the button say whether it begins or goes on, and shows the curve so far
+// of what goes on.
 func (p *trainPage) offer() {
 	if p.cancel != nil {
 		return
 	}
-	label := startWord
-	if p.named() && p.win.engine.Resumable(p.output()) {
-		label = continueWord
-		p.status.SetText("This training was stopped: it goes on with the settings that it began with")
-	}
-	if label != p.start.Text {
-		p.start.SetText(label)
-	}
 	if p.shownTab == tabCheckpoints {
 		p.kept.read()
 	}
+	p.offers++
+	offer, out, named := p.offers, p.output(), p.named()
+	type stopped struct {
+		goesOn bool
+		losses []Loss
+	}
+	inBackground(p.win.post, func() (s stopped, _ error) {
+		if s.goesOn = named && p.win.engine.Resumable(out); s.goesOn {
+			s.losses = p.win.engine.Losses(out)
+		}
+		return s, nil
+	}, func(s stopped, _ error) {
+		if offer != p.offers || p.cancel != nil {
+			return
+		}
+		label := startWord
+		if s.goesOn {
+			label = continueWord
+			p.status.SetText(goesOnWord)
+			p.draw(s.losses)
+		} else if p.status.Text == goesOnWord {
+			p.status.SetText("")
+			p.draw(nil)
+		}
+		if label != p.start.Text {
+			p.start.SetText(label)
+		}
+	})
 }
+
+const goesOnWord = "This training was stopped: it goes on with the settings that it began with"
 
 // findStopped looks for trainings that can go on, and offers them.
 func (p *trainPage) findStopped() {

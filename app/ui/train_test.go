@@ -34,10 +34,11 @@ func TestTrain(t *testing.T) {
 	q.until(t, "the folder is looked through", func() bool { return strings.Contains(p.found.Text, "3 pictures") })
 	p.steps.set(300)
 	p.run()
+	q.until(t, "it is known to be a new one", func() bool { return p.cancel != nil })
 	if p.start.Visible() || !p.stop.Visible() {
 		t.Error("while it runs, Stop must stand in place of Start")
 	}
-	q.until(t, "it is done", func() bool { return p.cancel == nil })
+	ended(t, q, p)
 	if n := len(p.chart.curve.raw); n != 300 {
 		t.Errorf("the curve has %d losses, want all 300", n)
 	}
@@ -49,6 +50,12 @@ func TestTrain(t *testing.T) {
 	}
 }
 
+// ended waits until the training that was just begun is over.
+func ended(t *testing.T, q queue, p *trainPage) {
+	t.Helper()
+	q.until(t, "it is done", p.idle)
+}
+
 func TestTrainStops(t *testing.T) {
 	e := &fakeEngine{delay: 5 * time.Millisecond}
 	w, q := open(t, e)
@@ -58,7 +65,7 @@ func TestTrainStops(t *testing.T) {
 	q.until(t, "the third step", func() bool { return e.steps.Load() >= 3 })
 	before := e.steps.Load()
 	p.abort()
-	q.until(t, "it has stopped", func() bool { return p.cancel == nil })
+	q.until(t, "it has stopped", p.idle)
 	if extra := e.steps.Load() - before; extra > 1 {
 		t.Errorf("%d steps after Stop, want at most 1", extra)
 	}
@@ -66,11 +73,19 @@ func TestTrainStops(t *testing.T) {
 		t.Errorf("stopping is no failure: %q", p.notice.message.Text)
 	}
 	e.resumable = true
+	e.losses = []Loss{{Step: 1, Value: 0.5}, {Step: 2, Value: 0.25}, {Step: 4, Value: 0.125}}
 	p.offer()
-	if p.start.Text != "Continue training" {
-		t.Errorf("the button says %q", p.start.Text)
+	q.until(t, "it can go on", func() bool { return p.start.Text == "Continue training" })
+	if c := p.chart.curve; len(c.raw) != 3 || c.first != 1 || c.last != 4 || p.empty.Visible() || p.status.Text != goesOnWord {
+		t.Errorf("the curve so far is %+v, %q", c, p.status.Text)
 	}
-	if r, err := p.request(); err != nil || !r.Resume {
+	e.resumable = false
+	p.name.SetText("another")
+	q.until(t, "that is a new one", func() bool { return p.start.Text == startWord })
+	if len(p.chart.curve.raw) > 0 || !p.empty.Visible() || p.status.Text != "" {
+		t.Errorf("of the other there are still %d losses, %q", len(p.chart.curve.raw), p.status.Text)
+	}
+	if r, err := p.request(true); err != nil || !r.Resume {
 		t.Errorf("request resumes %v, %v", r.Resume, err)
 	}
 }
@@ -95,7 +110,7 @@ func TestTrainErrors(t *testing.T) {
 			p.folder.SetText(full)
 			c.spoil(p)
 			p.run()
-			q.until(t, "the reason is told", func() bool { return p.cancel == nil && p.notice.Visible() })
+			q.until(t, "the reason is told", func() bool { return p.idle() && p.notice.Visible() })
 			if got := strings.ToLower(p.notice.message.Text); !strings.Contains(got, c.want) {
 				t.Errorf("notice %q, want something of %q", got, c.want)
 			}
@@ -110,15 +125,15 @@ func TestQuitWhileTraining(t *testing.T) {
 	w.train.run()
 	q.until(t, "it runs", func() bool { return e.steps.Load() > 0 })
 	w.close()
-	if w.Canvas().Overlays().Top() == nil || w.train.cancel == nil {
+	if w.Canvas().Overlays().Top() == nil || w.train.idle() {
 		t.Fatal("it must ask first, and go on meanwhile")
 	}
 	w.escape()
-	if w.Canvas().Overlays().Top() != nil || w.train.cancel == nil {
+	if w.Canvas().Overlays().Top() != nil || w.train.idle() {
 		t.Error("Esc must leave all as it is")
 	}
 	w.train.abort()
-	q.until(t, "it has stopped", func() bool { return w.train.cancel == nil })
+	q.until(t, "it has stopped", w.train.idle)
 }
 
 func TestTrainKinds(t *testing.T) {
@@ -139,7 +154,7 @@ func TestTrainKinds(t *testing.T) {
 	p.text.SetChecked(true)
 	p.flip.SetChecked(true)
 	p.run()
-	q.until(t, "it is done", func() bool { return p.cancel == nil })
+	ended(t, q, p)
 	r := e.trained.Load()
 	if r.Rank != 8 || !r.Text || !r.Flip || r.Frugal || r.Output != filepath.Join(w.settings.LoRAs, "fur") || r.LearningRate != 1e-4 {
 		t.Errorf("request %+v", r)
@@ -150,7 +165,7 @@ func TestTrainKinds(t *testing.T) {
 		t.Errorf("a whole model: rank shown %v, rate %s", p.rank.content.Visible(), p.rate.Text)
 	}
 	p.run()
-	q.until(t, "it is done", func() bool { return p.cancel == nil })
+	ended(t, q, p)
 	if r := e.trained.Load(); r.Rank != 0 || r.Text || r.Output != filepath.Join(w.settings.Models, "fur") || r.Base != "large-sky" {
 		t.Errorf("request %+v", r)
 	}
@@ -179,16 +194,16 @@ func TestStoppedTrainings(t *testing.T) {
 		t.Errorf("request %+v", r)
 	}
 	e.stopped.Store(nil)
-	q.until(t, "it is done, and offered no more", func() bool { return p.cancel == nil && !p.stopped.Visible() })
+	q.until(t, "it is done, and offered no more", func() bool { return p.idle() && !p.stopped.Visible() })
 }
 
 func TestChart(t *testing.T) {
 	w, _ := open(t, &fakeEngine{})
 	w.show(pageTrain)
 	c := w.train.chart
-	var losses []loss
+	var losses []Loss
 	for i := range 100_000 {
-		losses = append(losses, loss{i + 1, 1 / float64(i+1)})
+		losses = append(losses, Loss{Step: i + 1, Value: 1 / float64(i+1)})
 	}
 	c.add(losses)
 	r := c.CreateRenderer().(*chartRenderer)
@@ -206,7 +221,7 @@ func TestChart(t *testing.T) {
 func BenchmarkChart(b *testing.B) {
 	c := newChart()
 	for i := range 100_000 {
-		c.curve.add(loss{i, 1 / float64(i+1)})
+		c.curve.add(Loss{Step: i, Value: 1 / float64(i+1)})
 	}
 	c.Resize(c.MinSize().AddWidthHeight(600, 300))
 	r := c.CreateRenderer().(*chartRenderer)
@@ -218,18 +233,21 @@ func BenchmarkChart(b *testing.B) {
 // A training that goes on does so with the settings that it began with: the form shows
 // them, and needs no folder.
 func TestContinueRecallsItsSettings(t *testing.T) {
-	e := &fakeEngine{resumable: true, delay: time.Millisecond}
+	e := &fakeEngine{resumable: true, delay: time.Millisecond, losses: []Loss{{Step: 1, Value: 0.5}, {Step: 2, Value: 0.5}}}
 	w, q := open(t, e)
 	p := w.train
 	p.name.SetText("fur")
 	p.run()
 	q.until(t, "it goes on", func() bool { return p.batch.value == 1 && p.steps.value == 1000 })
-	q.until(t, "it trains", func() bool { return e.trained.Load() != nil })
-	if p.cancel == nil || !e.trained.Load().Resume || p.folder.Text != "/pictures" || p.rank.value != 4 || p.made.Base != "sky" {
+	q.until(t, "it trains", func() bool { return e.trained.Load() != nil && len(p.chart.curve.raw) > 2 })
+	if c := p.chart.curve; c.first != 1 || c.last < 3 {
+		t.Errorf("the curve goes from %d to %d: it must not begin anew", c.first, c.last)
+	}
+	if p.idle() || !e.trained.Load().Resume || p.folder.Text != "/pictures" || p.rank.value != 4 || p.made.Base != "sky" {
 		t.Errorf("folder %q, rank %g, request %+v: %s", p.folder.Text, p.rank.value, p.made, p.notice.message.Text)
 	}
 	p.abort()
-	q.until(t, "it has stopped", func() bool { return p.cancel == nil })
+	q.until(t, "it has stopped", p.idle)
 }
 
 // What the real engine cannot begin with is told on the page, and nothing is left.
@@ -252,7 +270,7 @@ func TestTrainCannotBegin(t *testing.T) {
 		p.folder.SetText(good)
 		c.spoil(p)
 		p.run()
-		q.until(t, "the reason is told", func() bool { return p.cancel == nil && p.notice.Visible() })
+		q.until(t, "the reason is told", func() bool { return p.idle() && p.notice.Visible() })
 		if got := p.notice.message.Text; !strings.Contains(got, c.want) || strings.Contains(got, "\n") {
 			t.Errorf("%s: notice %q, want something of %q", c.name, got, c.want)
 		}

@@ -21,6 +21,7 @@ type trainForm struct {
 
 	folder, name, prompt        *entry
 	base, kind                  *choice
+	begins                      *beginning
 	steps, batch, rank          *number
 	rate                        *editableChoice
 	text, flip, buckets, frugal *check
@@ -47,6 +48,7 @@ func newTrainForm(w *Window) *trainForm {
 	f.name.OnChanged = func(string) { f.changedName() }
 	f.base = newChoice(k, modelNames(w.models), func(string) { f.changedFolder(); f.suit() })
 	f.kind = newChoice(k, []string{trainLoRA, trainWhole}, func(string) { f.suit() })
+	f.begins = newBeginning(k)
 	f.prompt.SetText(w.engine.Examples()[0])
 	f.steps = newNumber(k, "Steps", 100, 5000, 100, 10_000_000)
 	f.steps.least = 1
@@ -77,6 +79,7 @@ func (f *trainForm) layout(filter fyne.CanvasObject) fyne.CanvasObject {
 		stack(tight, caption("Pictures"), beside(nil, f.folder, browse), beside(nil, f.found, filter)),
 		columns(labelled("Train", f.kind), labelled("Name", f.name)),
 		labelled("Model to start from", f.base),
+		f.begins.content,
 		f.steps.content, f.batch.content,
 		labelled("Prompt of the sample pictures", f.prompt),
 		row(0, f.unfold),
@@ -104,6 +107,9 @@ func (f *trainForm) model() Model { return f.win.models[max(f.base.SelectedIndex
 // it. Whole models that know the world forget it at a larger one.
 func (f *trainForm) suit() {
 	show(f.rank.content, f.lora())
+	if !f.lora() {
+		f.begins.set("")
+	}
 	show(f.text, f.lora())
 	show(f.buckets, f.model().Size%trainer.BucketUnit == 0)
 	rate := "1e-4"
@@ -152,6 +158,7 @@ func (f *trainForm) fill(r TrainRequest) {
 	if i := indexModel(f.win.models, r.Base); i >= 0 {
 		f.base.SetSelectedIndex(i)
 	}
+	f.begins.set(r.From)
 	f.folder.SetText(r.Folder)
 	f.name.SetText(filepath.Base(r.Output))
 	f.steps.set(float64(r.Steps))
@@ -164,8 +171,9 @@ func (f *trainForm) fill(r TrainRequest) {
 	f.frugal.SetChecked(r.Frugal)
 }
 
-// request reads the form. Its error says what to change.
-func (f *trainForm) request() (TrainRequest, error) {
+// request reads the form; goesOn says that the folder it names holds a training that
+// was stopped. Its error says what to change.
+func (f *trainForm) request(goesOn bool) (TrainRequest, error) {
 	m := f.model()
 	r := TrainRequest{
 		Compute: f.win.settings.compute(), Base: m.ID, Resolution: m.Size,
@@ -174,7 +182,7 @@ func (f *trainForm) request() (TrainRequest, error) {
 	if !f.named() {
 		return r, fmt.Errorf("name %q: a plain name without / is needed, such as my-model", f.name.Text)
 	}
-	if f.win.engine.Resumable(r.Output) { // with the settings that it began with
+	if goesOn { // with the settings that it began with
 		r.Resume = true
 		if f.lora() {
 			r.Rank = int(f.rank.value)
@@ -201,7 +209,7 @@ func (f *trainForm) request() (TrainRequest, error) {
 		if r.Rank = int(rank); !ok || float64(r.Rank) != rank {
 			return r, fmt.Errorf("rank %q: a whole number from 1 to %g is needed", f.rank.field.Text, f.rank.most)
 		}
-		r.Text = f.text.Checked
+		r.Text, r.From = f.text.Checked, f.begins.path
 	}
 	r.Flip, r.Frugal = f.flip.Checked, f.frugal.Checked
 	r.Buckets = f.buckets.Checked && m.Size%trainer.BucketUnit == 0

@@ -12,17 +12,25 @@ import (
 	"strings"
 )
 
-// run trains what the form says.
+// run trains what the form says, once it is known whether that goes on.
 func (p *trainPage) run() {
-	if p.cancel != nil {
+	if !p.idle() {
 		return
 	}
 	p.notice.clear()
-	r, err := p.request()
-	if err != nil {
-		p.notice.fail(err.Error())
-		return
-	}
+	out := p.output()
+	p.asking = true
+	inBackground(p.win.post, func() (bool, error) { return p.win.engine.Resumable(out), nil }, func(goesOn bool, _ error) {
+		p.asking = false
+		if r, err := p.request(goesOn); err != nil {
+			p.notice.fail(err.Error())
+		} else {
+			p.train(r)
+		}
+	})
+}
+
+func (p *trainPage) train(r TrainRequest) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	p.running, p.made, p.wanted, p.leftOut, p.notes = p.trainForm.measured(), r, false, nil, nil
@@ -40,7 +48,8 @@ func (p *trainPage) run() {
 			if began, _ := p.win.engine.Checkpoints(r.Output); began.Base != "" {
 				began.Compute = r.Compute
 				r = began
-				p.win.post(func() { p.recall(began) })
+				losses := p.win.engine.Losses(r.Output)
+				p.win.post(func() { p.recall(began); p.draw(losses) })
 			}
 		} else {
 			err = lookThrough(r.Folder)
@@ -48,7 +57,8 @@ func (p *trainPage) run() {
 		if err == nil {
 			err = p.win.engine.Train(ctx, r, func(pr TrainProgress) { p.steady.put(newsOf(pr)) })
 		}
-		p.win.post(func() { p.finished(r, err) })
+		left := err == nil || p.win.engine.Resumable(r.Output)
+		p.win.post(func() { p.finished(r, left, err) })
 	}()
 }
 
@@ -119,8 +129,9 @@ func noteText(notes, leftOut []string) string {
 	return first
 }
 
-// finished is told that the training has ended, or why.
-func (p *trainPage) finished(r TrainRequest, err error) {
+// finished is told that the training has ended, or why, and whether it has left
+// anything to try.
+func (p *trainPage) finished(r TrainRequest, left bool, err error) {
 	p.cancel()
 	p.cancel = nil
 	if p.win.quitting {
@@ -136,7 +147,7 @@ func (p *trainPage) finished(r TrainRequest, err error) {
 	p.try.SetText(tryWord)
 	p.try.Enable()
 	p.half = err != nil
-	show(p.try, err == nil || p.win.engine.Resumable(r.Output))
+	show(p.try, left)
 	switch {
 	case errors.Is(err, context.Canceled):
 		p.status.SetText("Stopped")

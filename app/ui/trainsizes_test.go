@@ -47,9 +47,9 @@ func TestTrainSizes(t *testing.T) {
 			e.resumable = false
 			p.steps.set(20)
 			p.run()
-			q.until(t, "samples have come", func() bool { return len(p.samples.items) > 0 || p.notice.Visible() && p.cancel == nil })
+			q.until(t, "samples have come", func() bool { return len(p.samples.items) > 0 || p.notice.Visible() && p.idle() })
 			look("running")
-			q.until(t, "it is done", func() bool { return p.cancel == nil })
+			q.until(t, "it is done", p.idle)
 			look("done")
 			p.album.thumbs.rest()
 		})

@@ -192,14 +192,18 @@ func (w *Window) readModels() { w.readModelsThen(func() {}) }
 func (w *Window) readModelsThen(done func()) {
 	folder := w.settings.Models
 	inBackground(w.post, func() ([]Model, error) { return w.engine.Models(folder), nil }, func(models []Model, _ error) {
-		w.models = models
-		w.create.form.setModels(models)
-		w.train.base.SetOptions(modelNames(models))
-		if w.train.base.SelectedIndex() < 0 {
-			w.train.base.SetSelectedIndex(0)
-		}
+		w.setModels(models)
 		done()
 	})
+}
+
+func (w *Window) setModels(models []Model) {
+	w.models = models
+	w.create.form.setModels(models)
+	w.train.base.SetOptions(modelNames(models))
+	if w.train.base.SelectedIndex() < 0 {
+		w.train.base.SetSelectedIndex(0)
+	}
 }
 
 // readExtras looks again for LoRAs, autoencoders, ControlNets and upscalers.
