@@ -14,6 +14,17 @@ import (
 // hashDigits are as many of a LoRA's or an embedding's hash as recipes hold.
 const hashDigits = 12
 
+// Keys of what other programs have no key for.
+const (
+	KeyRescale          = "Guidance rescale"
+	KeyPrediction       = "Prediction type"
+	KeyGuidanceInterval = "Guidance interval" // FROM-TO, shares of the steps
+	KeyCacheInterval    = "Cache interval"    // of DeepCache
+)
+
+// Keys are those that Latent alone has.
+var Keys = []string{KeyRescale, KeyPrediction, KeyGuidanceInterval, KeyCacheInterval}
+
 // recipe is what the picture of a request for one says of itself.
 func (g *generation) recipe(r Request) gallery.Recipe {
 	sampler, named, _ := scheduler.FindSampler(r.Sampler) // which Validate has found
@@ -60,16 +71,16 @@ func (g *generation) recipe(r Request) gallery.Recipe {
 	out.Extra = g.controls(r)
 	extra := func(key, value string) { out.Extra = append(out.Extra, gallery.Pair{Key: key, Value: value}) }
 	if r.Rescale > 0 {
-		extra("Guidance rescale", strconv.FormatFloat(r.Rescale, 'g', -1, 64))
+		extra(KeyRescale, strconv.FormatFloat(r.Rescale, 'g', -1, 64))
 	}
 	if r.GuidanceStart > 0 || r.GuidanceEnd < 1 {
-		extra("Guidance interval", fmt.Sprintf("%g-%g", r.GuidanceStart, r.GuidanceEnd))
+		extra(KeyGuidanceInterval, fmt.Sprintf("%g-%g", r.GuidanceStart, r.GuidanceEnd))
 	}
 	if r.CacheInterval > 1 {
-		extra("Cache interval", strconv.Itoa(r.CacheInterval))
+		extra(KeyCacheInterval, strconv.Itoa(r.CacheInterval))
 	}
 	if r.Prediction != "" {
-		extra("Prediction type", r.Prediction)
+		extra(KeyPrediction, r.Prediction)
 	}
 	return out
 }

@@ -8,6 +8,7 @@ import (
 
 	"latent/app/gallery"
 	"latent/app/library"
+	"latent/app/pipeline"
 	"latent/noise"
 	"latent/scheduler"
 	"latent/textencoder"
@@ -21,14 +22,13 @@ type beyond struct {
 	Eta               float64 `toml:"eta,omitempty"`
 	Rescale           float64 `toml:"rescale,omitempty"`
 	Prediction        string  `toml:"prediction,omitempty"`
+	GuidanceStart     float64 `toml:"guidance_start,omitempty"`
+	GuidanceEnd       float64 `toml:"guidance_end,omitempty"`
 	Emphasis          string  `toml:"emphasis,omitempty"`
 	VariationSeed     int64   `toml:"variation_seed,omitempty"`
 	VariationStrength float64 `toml:"variation_strength,omitempty"`
 	HiresSteps        int     `toml:"hires_steps,omitempty"` // of a second pass
 }
-
-// Keys of what Latent writes and other programs have no key for.
-const keyRescale, keyPrediction = "Guidance rescale", "Prediction type"
 
 // beyondOf reads a recipe and returns what of it cannot be done.
 func beyondOf(r gallery.Recipe) (b beyond, unmatched []string) {
@@ -61,17 +61,50 @@ func beyondOf(r gallery.Recipe) (b beyond, unmatched []string) {
 		share, err := strconv.ParseFloat(e.Value, 64)
 		_, control := e.Control()
 		switch {
-		case e.Key == keyRescale && err == nil && share >= 0 && share <= 1:
+		case e.Key == pipeline.KeyRescale && err == nil && share >= 0 && share <= 1:
 			b.Rescale = share
-		case e.Key == keyPrediction && slices.Contains(predictions, e.Value):
+		case e.Key == pipeline.KeyGuidanceInterval && shares(e.Value, &b.GuidanceStart, &b.GuidanceEnd):
+		case e.Key == pipeline.KeyCacheInterval && cacheInterval(e.Value) > 0: // which the form shows
+		case e.Key == pipeline.KeyPrediction && slices.Contains(predictions, e.Value):
 			b.Prediction = e.Value
 		case control: // which has a pane of its own
 		case e.Key == gallery.KeyUpscaleBy, e.Key == gallery.KeyUpscaler: // when it was finished
-		case mine, e.Key == keyRescale, e.Key == keyPrediction: // others' keys may be of no account
+		case mine, slices.Contains(pipeline.Keys, e.Key): // others' keys may be of no account
 			unmatched = append(unmatched, e.Key)
 		}
 	}
 	return b, unmatched
+}
+
+// shares reads FROM-TO, a part of the numbers from 0 to 1.
+func shares(text string, from, to *float64) bool {
+	a, b, _ := strings.Cut(text, "-")
+	start, err := strconv.ParseFloat(a, 64)
+	end, err2 := strconv.ParseFloat(b, 64)
+	if err != nil || err2 != nil || !(start >= 0 && start < end && end <= 1) {
+		return false
+	}
+	*from, *to = start, end
+	return true
+}
+
+// cacheOf is a recipe's cache interval; 0: it has none.
+func cacheOf(r gallery.Recipe) int {
+	for _, e := range r.Extra {
+		if e.Key == pipeline.KeyCacheInterval {
+			return cacheInterval(e.Value)
+		}
+	}
+	return 0
+}
+
+// cacheInterval reads one; 0: it makes no sense.
+func cacheInterval(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0
+	}
+	return n
 }
 
 // predictions are the values of Request.Prediction.
@@ -121,6 +154,7 @@ func upscaledOf(r gallery.Recipe) string {
 // apply lets a request have it.
 func (b beyond) apply(r *Request) {
 	r.RNG, r.ClipSkip, r.Eta, r.Emphasis, r.Rescale, r.Prediction = b.RNG, b.ClipSkip, b.Eta, b.Emphasis, b.Rescale, b.Prediction
+	r.GuidanceStart, r.GuidanceEnd = b.GuidanceStart, b.GuidanceEnd
 	r.VariationSeed, r.VariationStrength = b.VariationSeed, b.VariationStrength
 	if r.SecondPass != (SecondPass{}) {
 		r.HiresSteps = b.HiresSteps
@@ -141,6 +175,7 @@ func (b beyond) words() string {
 	add(b.ClipSkip > 0, "clip skip %d", b.ClipSkip)
 	add(b.Eta > 0, "eta %g", b.Eta)
 	add(b.Rescale > 0, "guidance rescale %g", b.Rescale)
+	add(b.GuidanceEnd > 0, "guided from %.0f %% to %.0f %% of the steps", 100*b.GuidanceStart, 100*b.GuidanceEnd)
 	add(b.Prediction != "", "prediction %s", b.Prediction)
 	add(b.Emphasis != "", "emphasis %s", strings.ToLower(b.Emphasis))
 	return strings.Join(all, ", ")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"latent/app/gallery"
+	"latent/app/pipeline"
 	"latent/textencoder"
 )
 
@@ -156,7 +157,7 @@ func (p *createPage) restore(r gallery.Recipe, beyond ...string) {
 	missing = append(p.form.restore(r), missing...)
 	missing = append(missing, p.controls.restore(r)...)
 	for _, b := range beyond {
-		if b != keyRescale && b != keyPrediction && !isControl(r, b) && !slices.Contains(missing, b) { // of which the form knows better
+		if !slices.Contains(pipeline.Keys, b) && !isControl(r, b) && !slices.Contains(missing, b) { // of which the form knows better
 			missing = append(missing, b)
 		}
 	}

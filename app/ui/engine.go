@@ -137,6 +137,12 @@ type Request struct {
 	Emphasis string  `toml:"emphasis,omitempty"`  // how weights in prompts act; "" is AUTOMATIC1111's way
 	Rescale  float64 `toml:"rescale,omitempty"`   // share of guidance rescale, 0 to 1
 
+	// Short cuts: the share of the steps that are guided (0 to 0: all), and at one of how
+	// many the whole U-Net runs (0: at each).
+	GuidanceStart float64 `toml:"guidance_start,omitempty"`
+	GuidanceEnd   float64 `toml:"guidance_end,omitempty"`
+	CacheInterval int     `toml:"cache_interval,omitempty"`
+
 	Prediction string `toml:"prediction,omitempty"` // what the model predicts; "" is as its files say
 
 	LoRAs      []LoRA `toml:"lora,omitempty"` // beside those that the prompt names

@@ -42,6 +42,12 @@ func kindOf(r Request) string {
 		guided = "plain"
 	}
 	kind := fmt.Sprintf("%s|%s|%s|%s|%s", r.Model, r.Device, r.Precision, r.Sampler, guided)
+	if r.GuidanceEnd > 0 {
+		kind += fmt.Sprintf(" %g-%g", r.GuidanceStart, r.GuidanceEnd)
+	}
+	if r.CacheInterval > 1 {
+		kind += fmt.Sprint("|cache ", r.CacheInterval)
+	}
 	for _, c := range r.Controls {
 		kind += "|" + c.Net
 	}

@@ -39,6 +39,8 @@ type form struct {
 	steps, guidance  *number
 	size             *editableChoice
 	count, sampler   *choice
+	speed            *choice // of speeds
+	rare             int     // a cache interval that is not among speeds; 0: none
 	schedule         *choice
 	scheduled        fyne.CanvasObject // schedule with its caption
 	samplers         []Sampler
@@ -69,6 +71,8 @@ func newForm(k *keys, e Engine, models []Model, styles *link) *form {
 	}
 	f.sampler = newChoice(k, names, func(string) { f.useSampler(); f.tell() })
 	f.lengths = [2]length{newLength(), newLength()}
+	f.speed = newChoice(k, speeds, func(string) { f.rare = 0; f.tell() })
+	f.setSpeed(0)
 	f.loras = newLoRAList(k, f.tell)
 	f.vae = newChoice(k, []string{modelsVAE}, told)
 	f.ownVAE = labelled("Autoencoder", f.vae)
@@ -103,6 +107,7 @@ func newForm(k *keys, e Engine, models []Model, styles *link) *form {
 		f.steps.content, f.guidance.content,
 		beside(fixedSize(numberLabel, 0, middle(caption("Seed"))), f.seed, row(tight, dice, f.lock)),
 		columns(labelled("Sampler", f.sampler), f.scheduled),
+		beside(fixedSize(numberLabel, 0, middle(caption("Speed"))), f.speed, nil),
 		f.ownVAE,
 		f.alsoLine,
 		f.second.content,
@@ -134,7 +139,7 @@ func (f *form) fitHeight(height float32) {
 // wholeForm is the height that the form needs for all of it with its usual spaces,
 // mostForm what it needs with smaller ones for all but its last line, and below lowForm
 // the prompt gives way too: a notice below the form must not move the others much.
-const wholeForm, mostForm, lowForm = 630, 558, 460
+const wholeForm, mostForm, lowForm = 674, 594, 496
 
 func (f *form) tell() {
 	if f.changed != nil {
@@ -193,6 +198,9 @@ func (f *form) request() (r Request, count int, err error) {
 	r.LoRAs, r.VAE = f.loras.list(), f.vaePath()
 	if r.SecondPass, err = f.second.request(r.Width, r.Height, m.Unit); err != nil {
 		return r, 0, err
+	}
+	if r.CacheInterval = f.cacheInterval(); r.CacheInterval == 1 {
+		r.CacheInterval = 0
 	}
 	f.beyond.apply(&r)
 	count, err = strconv.Atoi(strings.TrimPrefix(f.count.Selected, "× "))

@@ -4,6 +4,7 @@ package ui
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -77,6 +78,24 @@ func (f *form) vaePath() string {
 		return f.vaes[i-1].Path
 	}
 	return ""
+}
+
+// speeds are cache intervals from 1 on, in words.
+var speeds = []string{"Exact", "Faster, nearly the same", "Fastest, a little different"}
+
+// cacheInterval is the chosen one.
+func (f *form) cacheInterval() int { return cmp.Or(f.rare, f.speed.SelectedIndex()+1) }
+
+// setSpeed shows a cache interval; 0 is 1. One that is not among the speeds is kept all
+// the same.
+func (f *form) setSpeed(interval int) {
+	interval = max(interval, 1)
+	if f.rare = 0; interval <= len(speeds) {
+		f.speed.Selected = speeds[interval-1]
+	} else {
+		f.rare, f.speed.Selected = interval, fmt.Sprintf("One step of %d is whole", interval)
+	}
+	f.speed.Refresh()
 }
 
 // indexModel is where models has the one of an ID; -1 if nowhere.

@@ -70,6 +70,7 @@ func (f *form) restore(r gallery.Recipe) (unmatched []string) {
 		f.setLock(true)
 		also, missing := beyondOf(r)
 		f.setBeyond(also)
+		f.setSpeed(cacheOf(r))
 		second, lost := secondPassOf(r, f.second.files)
 		f.second.set(second)
 		missing = append(missing, lost...)
@@ -87,7 +88,7 @@ func (f *form) find(name string) int {
 
 // style is the form as a style keeps it.
 func (f *form) style() style {
-	s := style{Prompt: f.prompt.Text, Negative: f.negative.Text, Model: f.model.Selected, Sampler: f.sampler.Selected, Schedule: f.schedule.Selected, Size: f.size.Text, LoRAs: f.loras.list()}
+	s := style{Prompt: f.prompt.Text, Negative: f.negative.Text, Model: f.model.Selected, Sampler: f.sampler.Selected, Schedule: f.schedule.Selected, Size: f.size.Text, Cache: f.cacheInterval(), LoRAs: f.loras.list()}
 	if s.VAE = f.wishedVAE; f.vae.SelectedIndex() > 0 {
 		s.VAE = f.vae.Selected
 	}
@@ -108,6 +109,7 @@ func (f *form) wear(s style) (unmatched []string) {
 	if s.Steps > 0 {
 		f.steps.set(float64(s.Steps))
 	}
+	f.setSpeed(s.Cache)
 	if s.Size != "" {
 		f.size.SetText(s.Size)
 	}

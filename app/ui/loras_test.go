@@ -16,6 +16,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"latent/app/gallery"
+	"latent/app/pipeline"
 )
 
 func TestLoRAs(t *testing.T) {
@@ -215,15 +216,17 @@ func TestBeyond(t *testing.T) {
 	}
 	// A second pass in all that it can be, and what only Latent writes.
 	r = gallery.Recipe{Prompt: "a", Steps: 5, Sampler: "DDIM", Seed: 1, RNG: "cpu", Version: gallery.Latent + " 1.0", HiresWidth: 96, HiresHeight: 64, HiresUpscaler: "Latent", HiresSteps: 7, Denoising: 0.7,
-		Extra: []gallery.Pair{{Key: keyRescale, Value: "0.4"}, {Key: keyPrediction, Value: "v_prediction"}, {Key: "Stopped after steps", Value: "3"}}}
+		Extra: []gallery.Pair{{Key: pipeline.KeyRescale, Value: "0.4"}, {Key: pipeline.KeyPrediction, Value: "v_prediction"},
+			{Key: pipeline.KeyGuidanceInterval, Value: "0.25-0.7"}, {Key: pipeline.KeyCacheInterval, Value: "3"}, {Key: "Stopped after steps", Value: "3"}}}
 	if missing := f.restore(r); !slices.Equal(missing, []string{"Stopped after steps"}) {
 		t.Errorf("missing %q", missing)
 	}
 	want := SecondPass{HiresWidth: 96, HiresHeight: 64, HiresUpscaler: "latent", HiresSteps: 7, HiresStrength: 0.7}
-	if got, _, err := f.request(); err != nil || got.SecondPass != want || got.Rescale != 0.4 || got.Prediction != "v_prediction" {
+	if got, _, err := f.request(); err != nil || got.SecondPass != want || got.Rescale != 0.4 || got.Prediction != "v_prediction" ||
+		got.GuidanceStart != 0.25 || got.GuidanceEnd != 0.7 || got.CacheInterval != 3 || f.speed.Selected != speeds[2] {
 		t.Errorf("request %+v, %v", got, err)
 	}
-	if want := "enlarged in 7 steps, guidance rescale 0.4, prediction v_prediction"; f.beyond.words() != want {
+	if want := "enlarged in 7 steps, guidance rescale 0.4, guided from 25 % to 70 % of the steps, prediction v_prediction"; f.beyond.words() != want {
 		t.Errorf("it says %q", f.beyond.words())
 	}
 	w.create.keepDraft()
@@ -231,6 +234,16 @@ func TestBeyond(t *testing.T) {
 	var kept draft
 	if _, err := toml.DecodeFile(w.create.draftPath(), &kept); err != nil || kept.Beyond != f.beyond || kept.Second != (SecondPass{HiresWidth: 96, HiresHeight: 64, HiresUpscaler: "latent", HiresStrength: 0.7}) {
 		t.Errorf("kept %+v and %+v, %v", kept.Beyond, kept.Second, err)
+	}
+	if kept.Cache != 3 {
+		t.Errorf("kept a cache interval of %d", kept.Cache)
+	}
+	for value, want := range map[string]struct{ interval, missing int }{"2": {2, 0}, "7": {7, 0}, "0": {0, 1}, "often": {0, 1}} {
+		r.Extra = []gallery.Pair{{Key: pipeline.KeyCacheInterval, Value: value}, {Key: pipeline.KeyGuidanceInterval, Value: "0-1.5"}}
+		missing := f.restore(r)
+		if got, _, _ := f.request(); got.CacheInterval != want.interval || got.GuidanceEnd != 0 || len(missing) != 1+want.missing {
+			t.Errorf("interval %s: request %+v, missing %q", value, got, missing)
+		}
 	}
 	r.Steps, r.CFGScale = 5000, 400
 	if missing := f.restore(r); !slices.Contains(missing, "5000 steps") || !slices.Contains(missing, "guidance 400") {

@@ -146,6 +146,7 @@ func painting(r Request) (pipeline.Request, error) {
 		Seed: uint64(r.Seed), Width: r.Width, Height: r.Height, Count: 1, Preview: previewEvery(r.Previews, r.Steps),
 		VariationSeed: uint64(r.VariationSeed), VariationStrength: r.VariationStrength,
 		RNG: r.RNG, ClipSkip: r.ClipSkip, Eta: r.Eta, Emphasis: r.Emphasis, Rescale: r.Rescale, Prediction: r.Prediction,
+		GuidanceStart: r.GuidanceStart, GuidanceEnd: r.GuidanceEnd, CacheInterval: r.CacheInterval,
 		LoRAFolder: r.LoRAFolder, Embeddings: r.Embeddings, VAE: r.VAE,
 	}
 	for _, l := range r.LoRAs {

@@ -25,6 +25,7 @@ type style struct {
 	Steps    int     `toml:"steps,omitempty"`
 	Guidance float64 `toml:"guidance,omitempty"`
 	Size     string  `toml:"size,omitempty"`
+	Cache    int     `toml:"cache_interval,omitempty"`
 	VAE      string  `toml:"vae,omitempty"`
 	LoRAs    []LoRA  `toml:"lora,omitempty"`
 }
