@@ -77,7 +77,7 @@ type softmaxArgs struct {
 }
 
 type matmulArgs struct {
-	c, a, b, bias, res, partial, shift                uint64
+	c, a, b, bias, res, partial, shift, a2            uint64
 	aBatch, aHead, bBatch, bHead, cBatch, cHead       int64
 	m, n, k                                           int32
 	lda, ldb, ldc                                     int32
@@ -85,7 +85,7 @@ type matmulArgs struct {
 	wide, add                                         int32
 	gather                                            int32
 	h, w, channels, p, q, kw, taps, stride, top, left int32
-	shiftRows                                         int32
+	shiftRows, k1                                     int32
 }
 
 type attentionArgs struct {

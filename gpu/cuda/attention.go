@@ -9,19 +9,23 @@ import (
 )
 
 // headSizes are those that the kernels are made for, each with how many rows of
-// the others a tile of the backward pass has: HEAD in kernels/attention.cu.
-var headSizes = []struct{ d, tile int }{{32, 64}, {48, 64}, {64, 64}, {80, 32}, {128, 32}, {160, 16}}
+// the others a tile of the backward pass has: HEAD in kernels/attention*.cu. A wide
+// kernel has twice as many queries in a block.
+var headSizes = []struct {
+	d, tile int
+	wide    bool
+}{{32, 64, false}, {48, 64, true}, {64, 64, true}, {80, 32, false}, {128, 32, false}, {160, 16, false}}
 
 const queriesPerBlock = 64
 
 // headSize is the smallest that holds d.
-func headSize(d int) (size, tile int, ok bool) {
+func headSize(d int) (size, tile int, wide, ok bool) {
 	for _, h := range headSizes {
 		if d <= h.d {
-			return h.d, h.tile, true
+			return h.d, h.tile, h.wide, true
 		}
 	}
-	return 0, 0, false
+	return 0, 0, false, false
 }
 
 // attention collects the sizes of one call.
@@ -44,10 +48,9 @@ func (s attention) args(ts ...*gpu.Tensor) attentionArgs {
 	return attentionArgs{lq: int32(s.lq), lk: int32(s.lk), heads: int32(s.heads), d: int32(s.d), scale: s.scale, causal: flag(s.causal), vec: flag(vec)}
 }
 
-// kernel is a kernel of attention.cu whose blocks have 64 rows of rows.
-func (s attention) kernel(name string, size, rows, shared int) (function, grid) {
-	return function{"attention", fmt.Sprintf("%s_%d", name, size), s.dtype},
-		grid{x: (rows + queriesPerBlock - 1) / queriesPerBlock, y: s.heads, z: s.batch, threads: 128, shared: shared}
+// grid has a block for each so many of rows, of every head.
+func (s attention) grid(rows, each, shared int) grid {
+	return grid{x: (rows + each - 1) / each, y: s.heads, z: s.batch, threads: 128, shared: shared}
 }
 
 // tileBytes is the shared memory of rows of a head.
@@ -55,20 +58,27 @@ func tileBytes(size, rows int) int { return (size + 8) * 2 * rows }
 
 func (b *backend) Attention(y, lse, q, k, v *gpu.Tensor, heads int, scale float32, causal bool) {
 	s := newAttention(q, k, heads, scale, causal)
-	size, _, ok := headSize(s.d)
+	size, _, wide, ok := headSize(s.d)
 	if !ok || s.dtype == gpu.Float32 {
 		b.attentionSlabs(s, y, lse, q, k, v)
 		return
 	}
 	a := s.args(q, k, v)
 	a.y, a.lse, a.q, a.k, a.v = ptr(y), ptr(lse), ptr(q), ptr(k), ptr(v)
-	f, g := s.kernel("attention", size, s.lq, tileBytes(size, 3*64))
-	launch(b, f, g, a)
+	name, g := fmt.Sprint("attention_", size), s.grid(s.lq, queriesPerBlock, tileBytes(size, 3*64))
+	// Twice the queries halve the reads of shared memory, where blocks enough are left.
+	if twice := s.grid(s.lq, 2*queriesPerBlock, tileBytes(size, 4*64)); wide && twice.x*twice.y*twice.z >= wideFrom*b.processors {
+		name, g = name+"_wide", twice
+	}
+	launch(b, function{"attention", name, s.dtype}, g, a)
 }
+
+// wideFrom is how many of its blocks a processor must have for a wide kernel.
+var wideFrom = 2
 
 func (b *backend) AttentionGrad(dq, dk, dv, dy, y, lse, q, k, v *gpu.Tensor, heads int, scale float32, causal bool) {
 	s := newAttention(q, k, heads, scale, causal)
-	size, tile, ok := headSize(s.d)
+	size, tile, _, ok := headSize(s.d)
 	if !ok || s.dtype == gpu.Float32 {
 		b.attentionSlabsGrad(s, dq, dk, dv, dy, lse, q, k, v)
 		return
@@ -79,11 +89,10 @@ func (b *backend) AttentionGrad(dq, dk, dv, dy, y, lse, q, k, v *gpu.Tensor, hea
 	rows := s.batch * s.heads * s.lq
 	b.reserve("attention", padded(4*rows))
 	a.delta, a.rows = b.take(4*rows), int64(rows)
-	launch(b, function{"attention", "attention_delta", s.dtype}, grid{x: (rows + 3) / 4, threads: 128}, a)
-	f, g := s.kernel("attention_keys", size, s.lk, tileBytes(size, 128+2*tile)+8*tile)
-	launch(b, f, g, a)
-	f, g = s.kernel("attention_queries", size, s.lq, tileBytes(size, 128+2*tile))
-	launch(b, f, g, a)
+	start := func(name string, g grid) { launch(b, function{"attention_grad", name, s.dtype}, g, a) }
+	start("attention_delta", grid{x: (rows + 3) / 4, threads: 128})
+	start(fmt.Sprint("attention_keys_", size), s.grid(s.lk, queriesPerBlock, tileBytes(size, 128+2*tile)+8*tile))
+	start(fmt.Sprint("attention_queries_", size), s.grid(s.lq, queriesPerBlock, tileBytes(size, 128+2*tile)))
 }
 
 // slabBytes bounds the scores that exist at once where no kernel keeps them in

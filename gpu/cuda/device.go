@@ -23,7 +23,7 @@ type backend struct {
 	context    cu.CUContext
 	stream     cu.Stream
 	processors int
-	shared     int // the most a block may have, in bytes
+	size       gpuSize
 
 	modules   map[string]cu.Module
 	functions map[function]kernel
@@ -85,7 +85,8 @@ func openDevice(ordinal int) (*backend, error) {
 	if b.processors, err = b.device.Attribute(cu.MultiprocessorCount); err != nil {
 		return nil, err
 	}
-	if b.shared, err = driver.SharedLimit(ordinal); err != nil {
+	b.size.processors = b.processors
+	if b.size.shared, err = b.device.Attribute(cu.MaxSharedMemoryPerMultiprocessor); err != nil {
 		return nil, err
 	}
 	if b.context, err = b.device.RetainPrimaryCtx(); err != nil {

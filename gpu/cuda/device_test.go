@@ -210,12 +210,12 @@ func TestChoose(t *testing.T) {
 		tile                 string
 		split                bool
 	}{
-		{"many blocks need no split", 8192, 1280, 2880, 1, 132, "128x128", false},
+		{"many blocks need no split", 8192, 1280, 2880, 1, 132, "128x160", false},
 		{"few blocks with a long k do", 128, 1280, 11520, 1, 132, "", true},
 		{"one row", 2, 1280, 320, 1, 132, "64x64", false},
 		{"a batch is not split", 64, 64, 4096, 16, 132, "", false},
 	} {
-		p := choose(tiles[nt], c.m, c.n, c.k, c.batch, c.cpus, true)
+		p := choose(tiles[nt], c.m, c.n, c.k, c.batch, gpuSize{c.cpus, 228 << 10}, true)
 		if c.tile != "" && p.name != c.tile || p.splits > 1 != c.split {
 			t.Errorf("%s: tile %s in %d splits", c.what, p.name, p.splits)
 		}

@@ -25,25 +25,44 @@ func (b *backend) multiply(op string, p product, candidates []tile, dtype gpu.DT
 	if a.m == 0 || a.n == 0 || batch == 0 {
 		return
 	}
-	if a.heads == 0 {
-		a.heads = 1
+	a.heads = max(a.heads, 1)
+	if a.gather == 0 {
+		a.taps, a.channels = 1, a.k
 	}
 	if force != nil {
 		candidates = force(candidates)
 	}
-	pl := choose(candidates, int(a.m), int(a.n), int(a.k), batch, b.processors, a.splits == 0)
+	b.run(op, p, choose(candidates, int(a.m), int(a.n), a.walked(p, candidates[0]), batch, b.size, a.splits == 0), dtype, a, batch)
+}
+
+// walked is the length of k as the kernel walks it: where taps go by before
+// channels do, the channels of each are filled up to whole steps.
+func (a matmulArgs) walked(p product, t tile) int {
+	if p == tn || t.single {
+		return int(a.k)
+	}
+	return int(a.taps) * ((int(a.channels) + stepK - 1) / stepK * stepK)
+}
+
+func (b *backend) run(op string, p product, pl plan, dtype gpu.DType, a matmulArgs, batch int) {
 	a.splits, a.kSplit = int32(pl.splits), int32(pl.kSplit)
+	if planned != nil {
+		planned(p, pl, dtype, a, batch)
+	}
 	if pl.splits > 1 {
 		n := 4 * pl.splits * int(a.m) * int(a.n)
 		b.reserve(op, padded(n))
 		a.partial = b.take(n)
 	}
 	g := grid{x: (int(a.m) + pl.m - 1) / pl.m, y: (int(a.n) + pl.n - 1) / pl.n, z: batch * pl.splits, threads: pl.threads, shared: pl.shared}
-	launch(b, function{"matmul", fmt.Sprintf("matmul_%v_%s", p, pl.name), dtype}, g, a)
+	launch(b, function{"matmul_" + p.String(), fmt.Sprintf("matmul_%v_%s", p, pl.name), dtype}, g, a)
 	if pl.splits > 1 {
-		launch(b, function{"matmul", "matmul_join", dtype}, b.each(int(a.m)*int(a.n)), a)
+		launch(b, function{"matmul_nt", "matmul_join", dtype}, b.each(int(a.m)*int(a.n)), a)
 	}
 }
+
+// planned, set by tests, is told of each product.
+var planned func(p product, pl plan, dtype gpu.DType, a matmulArgs, batch int)
 
 // force, set by tests, narrows the choice of tiles.
 var force func([]tile) []tile
@@ -62,7 +81,7 @@ func (a matmulArgs) together(p product) bool {
 	if a.a%16 != 0 || a.b%16 != 0 || !eights(a.aBatch, a.aHead, a.bBatch, a.bHead, int64(a.lda), int64(a.ldb)) {
 		return false
 	}
-	if a.gather != 0 && a.channels%8 != 0 {
+	if a.gather != 0 && (a.channels%8 != 0 || p != tn && a.taps > 32) { // a row has 32 bits for its taps
 		return false
 	}
 	switch p {
@@ -90,7 +109,7 @@ func (b *backend) LinearGEGLU(y, x, w, bias *gpu.Tensor) bool {
 		c: ptr(y), a: ptr(x), b: ptr(w), bias: ptr(bias),
 		m: int32(rowsOf(y)), n: o, k: c, lda: c, ldb: c, ldc: o / 2, splits: 1,
 	}
-	if y.DType() == gpu.Float32 || o%16 != 0 || !a.together(nt) || a.c%4 != 0 {
+	if y.DType() == gpu.Float32 || o%16 != 0 || !a.together(nt) || a.c%16 != 0 {
 		return false
 	}
 	b.multiply("linear", nt, gated, y.DType(), a, 1)

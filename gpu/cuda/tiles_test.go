@@ -80,13 +80,15 @@ func TestTiles(t *testing.T) {
 		return func(x []*gpu.Tensor) *gpu.Tensor { return gpu.Conv2d(x[0], x[1], nil, nil, c) }
 	}
 	for _, c := range []call{
-		{"linear", [][]int{{136, 88}, {152, 88}}, func(x []*gpu.Tensor) *gpu.Tensor { return gpu.Linear(x[0], x[1], nil, nil) }},
+		{"linear", [][]int{{136, 88}, {168, 88}}, func(x []*gpu.Tensor) *gpu.Tensor { return gpu.Linear(x[0], x[1], nil, nil) }},
 		{"linear with residual", [][]int{{70, 40}, {72, 40}, {70, 72}}, func(x []*gpu.Tensor) *gpu.Tensor { return gpu.Linear(x[0], x[1], nil, x[2]) }},
 		{"conv 3x3", [][]int{{2, 9, 8, 24}, {72, 3, 3, 24}}, conv(gpu.Conv{Stride: 1, Top: 1, Bottom: 1, Left: 1, Right: 1})},
+		{"conv 3x3 of more channels than a step", [][]int{{1, 5, 6, 40}, {8, 3, 3, 40}}, conv(gpu.Conv{Stride: 1, Top: 1, Bottom: 1, Left: 1, Right: 1})},
+		{"conv 7x5", [][]int{{1, 7, 6, 8}, {8, 7, 5, 8}}, conv(gpu.Conv{Stride: 1, Top: 3, Bottom: 3, Left: 2, Right: 2})},
 		{"conv 3x3 stride 2", [][]int{{1, 12, 14, 16}, {24, 3, 3, 16}}, conv(gpu.Conv{Stride: 2, Top: 0, Bottom: 1, Left: 0, Right: 1})},
 	} {
 		want := c.run(ref, gpu.Float32)
-		for _, name := range []string{"128x128", "128x64", "64x64", "64x64_odd"} {
+		for _, name := range []string{"128x160", "128x128", "128x64", "64x160", "64x64", "64x64_odd"} {
 			force = func(candidates []tile) []tile {
 				for _, t := range append(candidates, odd) {
 					if t.name == name && candidates[0].name != plain.name {
@@ -107,12 +109,12 @@ func TestTiles(t *testing.T) {
 // Every head size, over several tiles of queries and keys, and heads too large
 // for any, a slab of queries at a time.
 func TestHeadSizes(t *testing.T) {
-	defer func(n int) { slabBytes = n }(slabBytes)
-	slabBytes = 4 * 2 * 70 * 20 // three slabs of 20 queries and a rest
+	defer func(n, m int) { slabBytes, wideFrom = n, m }(slabBytes, wideFrom)
+	slabBytes = 4 * 2 * 150 * 40 // three slabs of 40 queries and a rest
 	dev, ref := openTest(t, "cuda"), openTest(t, "reference")
-	for _, d := range []int{24, 40, 64, 80, 96, 160, 168} {
+	for _, d := range []int{24, 36, 40, 64, 80, 96, 160, 168} {
 		for _, causal := range []bool{false, true} {
-			lq, lk := 70, 70
+			lq, lk := 150, 150
 			if !causal {
 				lk = 83
 			}
@@ -124,7 +126,9 @@ func TestHeadSizes(t *testing.T) {
 				dtypes = append(dtypes, gpu.Float32)
 			}
 			for _, dtype := range dtypes {
-				c.same(t, dev, dtype, want)
+				for _, wideFrom = range []int{1 << 20, 0} {
+					c.same(t, dev, dtype, want)
+				}
 			}
 		}
 	}

@@ -114,7 +114,7 @@ struct SumEntry {
 };
 
 // c[m,n] = a[m,k]·b[k,n] + bias[n] + shift[m/shift_rows,n] + res[m,n]. Which of a and b lies along k is
-// the kernel's; see matmul.h.
+// the kernel's; see operands.h.
 struct MatmulArgs {
 	void *c;
 	const void *a, *b;
@@ -122,16 +122,19 @@ struct MatmulArgs {
 	const void *res;
 	float *partial;                            // [splits,m,n] where splits > 1
 	const void *shift;
+	const void *a2;                            // the channels of a from k1 on, [m,k-k1], where there are two
 	i64 a_batch, a_head, b_batch, b_head, c_batch, c_head; // elements
 	int m, n, k;
 	int lda, ldb, ldc;
-	int heads, splits, k_split;
+	int heads, splits, k_split;                // k_split counts from 32 to 32, as the kernel walks k
 	int wide;                                  // c is float, whatever T is
 	int add;                                   // c += …
-	// The image that is gathered: [·,h,w,c]; the pixels of its counterpart: p×q.
+	// The image that is gathered: [·,h,w,c]; the pixels of its counterpart: p×q. A
+	// product that gathers nothing has one tap, of k channels.
 	int gather;
 	int h, w, channels, p, q, kw, taps, stride, top, left;
 	int shift_rows;
+	int k1;
 };
 
 struct AttentionArgs {

@@ -8,6 +8,7 @@
 
 #ifdef __CUDACC__
 #define DEVICE __device__ __forceinline__
+#define METHOD DEVICE
 #define KERNEL_(name, A, threads) extern "C" __global__ void __launch_bounds__(threads) name(const A a)
 #else
 #include "../standin/library/emulate.h"
@@ -60,25 +61,31 @@ DEVICE float exp2_fast(float x) {
 	return y;
 }
 
-DEVICE u32 shared_address(const void *p) { return (u32)__cvta_generic_to_shared(p); }
+// Shared is an address in shared memory, counted in bytes.
+typedef u32 Shared;
+DEVICE Shared shared_address(const void *p) { return (u32)__cvta_generic_to_shared(p); }
 
 // copy_async moves 16 bytes to shared memory, or zeros where there is nothing to
-// read, once the group it is committed to was waited for.
-DEVICE void copy_async(void *shared, const void *global, bool there) {
-	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global), "r"(there ? 16 : 0));
+// read, once the group it is committed to was waited for. copy_async_near keeps
+// what it read in the L1 cache too.
+DEVICE void copy_async(Shared shared, const void *global, bool there) {
+	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(global), "r"(there ? 16 : 0));
+}
+DEVICE void copy_async_near(Shared shared, const void *global, bool there) {
+	asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(global), "r"(there ? 16 : 0));
 }
 DEVICE void commit_async() { asm volatile("cp.async.commit_group;"); }
 template <int left> DEVICE void wait_async() { asm volatile("cp.async.wait_group %0;" ::"n"(left) : "memory"); }
 
 // load_matrices gives each lane its part of four 8×8 matrices of half-width
 // numbers; lane 8i+r points at row r of matrix i.
-DEVICE void load_matrices(u32 (&r)[4], const void *row) {
+DEVICE void load_matrices(u32 (&r)[4], Shared row) {
 	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-	             : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(shared_address(row)) : "memory");
+	             : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(row) : "memory");
 }
-DEVICE void load_matrices_transposed(u32 (&r)[4], const void *row) {
+DEVICE void load_matrices_transposed(u32 (&r)[4], Shared row) {
 	asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
-	             : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(shared_address(row)) : "memory");
+	             : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(row) : "memory");
 }
 
 // multiply is d[16×8] += a[16×16]·b[16×8] by the 32 lanes of a warp.
@@ -90,6 +97,20 @@ DEVICE void multiply(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2], f16) {
 	asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
 	             : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
+
+// pair packs two numbers as matrix instructions take them, the first below.
+DEVICE u32 pair(float x, float y, bf16) {
+	u32 two;
+	asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(two) : "f"(y), "f"(x));
+	return two;
+}
+DEVICE u32 pair(float x, float y, f16) {
+	u32 two;
+	asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(two) : "f"(y), "f"(x));
+	return two;
+}
+
+DEVICE void warp_barrier() { __syncwarp(); }
 
 DEVICE float shuffle_xor(float x, int mask) { return __shfl_xor_sync(0xffffffffu, x, mask); }
 
@@ -106,13 +127,19 @@ DEVICE float widen(bf16 x) { return emulate::from_bf16(x.bits); }
 DEVICE void narrow(bf16 &y, float x) { y.bits = emulate::to_bf16(x); }
 DEVICE float float_from_bits(u32 x) { return emulate::from_bits(x); }
 DEVICE float exp2_fast(float x) { return exp2f(x); }
-DEVICE void copy_async(void *shared, const void *global, bool there) { emulate::copy_async(shared, global, there); }
+typedef unsigned char *Shared;
+DEVICE Shared shared_address(const void *p) { return (Shared)p; }
+DEVICE void copy_async(Shared shared, const void *global, bool there) { emulate::copy_async(shared, global, there); }
+DEVICE void copy_async_near(Shared shared, const void *global, bool there) { emulate::copy_async(shared, global, there); }
 DEVICE void commit_async() { emulate::commit_async(); }
 template <int left> DEVICE void wait_async() { emulate::wait_async(left); }
-DEVICE void load_matrices(u32 (&r)[4], const void *row) { emulate::load_matrices(r, row, false); }
-DEVICE void load_matrices_transposed(u32 (&r)[4], const void *row) { emulate::load_matrices(r, row, true); }
+DEVICE void load_matrices(u32 (&r)[4], Shared row) { emulate::load_matrices(r, row, false); }
+DEVICE void load_matrices_transposed(u32 (&r)[4], Shared row) { emulate::load_matrices(r, row, true); }
 DEVICE void multiply(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2], bf16) { emulate::multiply(d, a, b, emulate::from_bf16); }
 DEVICE void multiply(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2], f16) { emulate::multiply(d, a, b, emulate::from_f16); }
+DEVICE u32 pair(float x, float y, bf16) { return emulate::to_bf16(x) | (u32)emulate::to_bf16(y) << 16; }
+DEVICE u32 pair(float x, float y, f16) { return emulate::to_f16(x) | (u32)emulate::to_f16(y) << 16; }
+DEVICE void warp_barrier() { emulate::warp_barrier(); }
 DEVICE float shuffle_xor(float x, int mask) { return emulate::shuffle_xor(x, mask); }
 DEVICE unsigned char *shared_memory() { return emulate::shared_memory(); }
 
@@ -125,10 +152,6 @@ template <class X> DEVICE X to(float x) {
 	narrow(y, x);
 	return y;
 }
-
-// pair packs two numbers as matrix instructions take them, the first below.
-DEVICE u32 pair(float x, float y, bf16) { return to<bf16>(x).bits | (u32)to<bf16>(y).bits << 16; }
-DEVICE u32 pair(float x, float y, f16) { return to<f16>(x).bits | (u32)to<f16>(y).bits << 16; }
 
 // Any element of a tensor whose dtype is known at run time only, numbered as
 // gpu.DType.
@@ -149,6 +172,13 @@ template <class X> struct alignas(16) Pack {
 	static const int n = 16 / sizeof(X);
 	X v[n];
 };
+
+// store_pack narrows eight numbers.
+template <class X> DEVICE void store_pack(X *to, const float (&x)[8]) {
+	struct alignas(16) { u32 v[4]; } p;
+	for (int i = 0; i < 4; i++) p.v[i] = pair(x[2 * i], x[2 * i + 1], X());
+	*(decltype(p) *)to = p;
+}
 
 DEVICE bool aligned(const void *p) { return ((u64)p & 15) == 0; }
 

@@ -32,12 +32,11 @@ DEVICE Pixel pixel(const MatmulArgs &a, int m, int limit, bool back) {
 	return x;
 }
 
-// meet gives the index of the gathered pixel under a tap, or −1 where there is
+// meet gives the index of the gathered pixel under tap (i,j), or −1 where there is
 // none: in the padding, or (back) between the strides.
-DEVICE i64 meet(const MatmulArgs &a, const Pixel &x, int tap, bool back) {
+DEVICE i64 meet(const MatmulArgs &a, const Pixel &x, int i, int j, bool back) {
+	int h, w;
 	if (!x.there) return -1;
-	if (!a.gather) return x.image;
-	int i = tap / a.kw, j = tap - i * a.kw, h, w;
 	if (back) {
 		h = x.h - i;
 		w = x.w - j;
@@ -54,6 +53,37 @@ DEVICE i64 meet(const MatmulArgs &a, const Pixel &x, int tap, bool back) {
 	}
 	if (h >= a.h || w >= a.w) return -1;
 	return x.image + (i64)h * a.w + w;
+}
+
+DEVICE i64 meet(const MatmulArgs &a, const Pixel &x, int tap, bool back) {
+	if (!a.gather) return x.there ? x.image : -1;
+	return meet(a, x, tap / a.kw, tap % a.kw, back);
+}
+
+// Row is a row of the gathered operand: where its element under the first tap would
+// lie, were the image without end, and a bit for each tap that meets the image.
+struct Row {
+	const T *at;
+	u32 taps;
+};
+
+DEVICE Row row(const MatmulArgs &a, const T *image, int m, bool back) {
+	Row r = {image + (i64)m * a.lda, m < a.m};
+	if (!a.gather) return r;
+	Pixel x = pixel(a, m, a.m, back);
+	int h = back ? x.h / a.stride : x.h, w = back ? x.w / a.stride : x.w;
+	r.at = image + (x.image + (i64)h * a.w + w) * a.lda;
+	r.taps = 0;
+	u32 bit = 1;
+	for (int i = 0; i < a.taps / a.kw; i++)
+		for (int j = 0; j < a.kw; j++, bit *= 2)
+			if (meet(a, x, i, j, back) >= 0) r.taps |= bit;
+	return r;
+}
+
+// tap_offset leads from there to the element under tap (i,j).
+DEVICE int tap_offset(const MatmulArgs &a, int i, int j, bool back) {
+	return back ? -((i / a.stride) * a.w + j / a.stride) * a.lda : (i * a.w + j) * a.lda;
 }
 
 // Batches of products lie at strides along batch and head.

@@ -9,6 +9,7 @@
 //	STANDIN_MEMORY       bytes of device memory
 //	STANDIN_CAPABILITY   compute capability, 86 for 8.6
 //	STANDIN_PROCESSORS   number of multiprocessors
+//	STANDIN_SHARED       KiB of shared memory of a multiprocessor
 //	STANDIN_FAIL_LAUNCH  the launch from which on the device is lost
 package standin
 

@@ -17,6 +17,7 @@ using namespace emulate;
 
 static std::mutex lock;
 static std::map<CUdeviceptr, size_t> memory;
+static CUdeviceptr last_from, last_to; // of the allocation that was read last
 static size_t used;
 static int lost; // a sticky error, as after an illegal address
 
@@ -69,6 +70,16 @@ static bool inside(CUdeviceptr p, size_t n) {
 	return p + n <= it->first + it->second;
 }
 
+bool emulate::readable(const void *p, size_t n) {
+	CUdeviceptr at = (CUdeviceptr)p;
+	if (at >= last_from && at + n <= last_to) return true;
+	if (!inside(at, n)) return false;
+	auto it = --memory.upper_bound(at);
+	last_from = it->first;
+	last_to = last_from + it->second;
+	return true;
+}
+
 extern "C" {
 
 CUresult cuInit(unsigned) { return (CUresult)setting("STANDIN_INIT", 0); }
@@ -86,6 +97,7 @@ CUresult cuDeviceGetAttribute(int *v, CUdevice_attribute a, CUdevice) {
 	case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *v = setting("STANDIN_CAPABILITY", 86) % 10; break;
 	case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: *v = (int)setting("STANDIN_PROCESSORS", 4); break;
 	case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: *v = 99 << 10; break;
+	case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR: *v = (int)setting("STANDIN_SHARED", 100) << 10; break;
 	case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE: *v = 1 << 20; break;
 	default: *v = 0;
 	}
@@ -115,6 +127,7 @@ CUresult cuMemFree(CUdeviceptr p) {
 	auto it = memory.find(p);
 	if (it == memory.end()) return CUDA_ERROR_INVALID_VALUE;
 	used -= it->second;
+	last_from = last_to = 0;
 	memset((void *)p, 0xff, it->second);
 	free((void *)p);
 	memory.erase(it);

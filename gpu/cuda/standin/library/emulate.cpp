@@ -134,6 +134,11 @@ void copy_async(void *to, const void *from, bool there) {
 		failed = true;
 		return;
 	}
+	if (there && !readable(from, 16)) {
+		fprintf(stderr, "cp.async from outside of every allocation\n");
+		failed = true;
+		return;
+	}
 	memset(to, 0xff, 16);
 	now->open.push_back({to, from, there});
 }
@@ -154,6 +159,8 @@ void wait_async(int left) {
 	}
 }
 
+void warp_barrier() { together(0, [](void **) {}); }
+
 float shuffle_xor(float x, int mask) {
 	struct { float in, out; } v = {x, 0};
 	typedef decltype(v) V;
@@ -165,6 +172,10 @@ float shuffle_xor(float x, int mask) {
 
 // Register i of lane l is row l/4 of matrix i, elements 2(l%4) and the next.
 void load_matrices(unsigned (&r)[4], const void *row, bool transposed) {
+	if ((uintptr_t)row & 15) {
+		fprintf(stderr, "ldmatrix of a row that is not at a multiple of 16\n");
+		failed = true;
+	}
 	struct { const uint16_t *row; unsigned *r; } v = {(const uint16_t *)row, r};
 	typedef decltype(v) V;
 	together(&v, [transposed](void **slot) {

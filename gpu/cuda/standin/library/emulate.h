@@ -11,6 +11,7 @@
 
 // static: the files of the dtypes have functions of the same names.
 #define DEVICE static inline
+#define METHOD inline
 #define __shared__ static
 
 struct Dim3 { unsigned x, y, z; };
@@ -36,10 +37,14 @@ extern Kernel *kernels;
 // launch runs a grid and returns 0, or a CUresult.
 int launch(Kernel *k, Dim3 grid, Dim3 block, unsigned shared, const void *args);
 
+// readable tells whether n bytes at p lie in one allocation; it is the driver's.
+bool readable(const void *p, size_t n);
+
 unsigned char *shared_memory();
 void copy_async(void *shared, const void *global, bool there);
 void commit_async();
 void wait_async(int left);
+void warp_barrier();
 float shuffle_xor(float x, int mask);
 void load_matrices(unsigned (&r)[4], const void *row, bool transposed);
 void multiply(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], float (*widen)(uint16_t));
