@@ -6,6 +6,12 @@ type Fuser interface {
 	LinearGEGLU(y, x, w, b *Tensor) bool
 	// y[n,P,Q,o] = x ∗ w + b[o] + t[n,o]
 	Conv2dShift(y, x, w, b, t *Tensor, c Conv)
+	// GroupNorm of x and z side by side along the channels, and the 1×1 convolution
+	// of them; false, with nothing done, where the shape does not allow it.
+	GroupNormPair(y, x, z, gamma, beta *Tensor, groups int, eps float32, silu bool) bool
+	PointwisePair(y, x, z, w, b *Tensor) bool
+	// ys[i] = x·ws[i]ᵀ + bs[i], bs nil or as many; false, with nothing done, likewise.
+	LinearMany(ys []*Tensor, x *Tensor, ws, bs []*Tensor) bool
 	// AdamW for each; no two share a tensor.
 	AdamWMany(us []AdamWUpdate)
 	// The sum of SumSquares of each.

@@ -1,6 +1,9 @@
 package gpu
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Timing is one call of a backend's method under Device.Profile.
 type Timing struct {
@@ -259,6 +262,33 @@ func (p fusingProfiler) LinearGEGLU(y, x, w, b *Tensor) bool {
 func (p fusingProfiler) Conv2dShift(y, x, w, b, t *Tensor, c Conv) {
 	defer p.op("conv", w, convFlops(y, w), y, x, w, b, t)()
 	p.f.Conv2dShift(y, x, w, b, t, c)
+}
+
+func (p fusingProfiler) GroupNormPair(y, x, z, gamma, beta *Tensor, groups int, eps float32, silu bool) bool {
+	end := p.op("group norm", nil, 0, y, x, z)
+	done := p.f.GroupNormPair(y, x, z, gamma, beta, groups, eps, silu)
+	if done {
+		end()
+	}
+	return done
+}
+
+func (p fusingProfiler) PointwisePair(y, x, z, w, b *Tensor) bool {
+	end := p.op("conv", w, convFlops(y, w), y, x, z, w, b)
+	done := p.f.PointwisePair(y, x, z, w, b)
+	if done {
+		end()
+	}
+	return done
+}
+
+func (p fusingProfiler) LinearMany(ys []*Tensor, x *Tensor, ws, bs []*Tensor) bool {
+	end := p.op("linear", ws[0], float64(len(ws))*convFlops(ys[0], ws[0]), slices.Concat(ys, []*Tensor{x}, ws, bs)...)
+	done := p.f.LinearMany(ys, x, ws, bs)
+	if done {
+		end()
+	}
+	return done
 }
 
 func (p fusingProfiler) SumSquaresMany(xs []*Tensor) float64 {

@@ -136,11 +136,7 @@ func (b *UpBlock2D) layer(e *Encoder, i int, x *gpu.Tensor, residuals []*gpu.Ten
 // resnet applies r to the channels of parts side by side.
 func (e *Encoder) resnet(r *nn.ResnetBlock2D, temb *gpu.Tensor, parts ...*gpu.Tensor) *gpu.Tensor {
 	return e.block(r, func(xs ...*gpu.Tensor) *gpu.Tensor {
-		x := xs[1]
-		if len(xs) > 2 {
-			x = gpu.Concat(xs[1:]...)
-		}
-		return r.Forward(x, xs[0])
+		return r.ForwardJoined(gpu.Join(xs[1:]...), xs[0])
 	}, append([]*gpu.Tensor{temb}, parts...)...)
 }
 

@@ -66,6 +66,8 @@ type normArgs struct {
 	chunks, groups                                             int32
 	eps                                                        float32
 	silu, layer                                                int32
+	x2                                                         uint64
+	c1                                                         int64
 }
 
 type softmaxArgs struct {
@@ -77,7 +79,9 @@ type softmaxArgs struct {
 }
 
 type matmulArgs struct {
-	c, a, b, bias, res, partial, shift, a2            uint64
+	c, a, b, bias, res, partial, shift                uint64
+	cMany, bMany, biasMany                            [2]uint64
+	a2                                                uint64
 	aBatch, aHead, bBatch, bHead, cBatch, cHead       int64
 	m, n, k                                           int32
 	lda, ldb, ldc                                     int32
@@ -85,7 +89,7 @@ type matmulArgs struct {
 	wide, add                                         int32
 	gather                                            int32
 	h, w, channels, p, q, kw, taps, stride, top, left int32
-	shiftRows, k1                                     int32
+	shiftRows, k1, many                               int32
 }
 
 type attentionArgs struct {

@@ -25,6 +25,8 @@ type backend struct {
 	processors int
 	size       gpuSize
 
+	blockShared int // the most shared memory that a block may have, in bytes
+
 	modules   map[string]cu.Module
 	functions map[function]kernel
 	buffers   map[*buffer]struct{}
@@ -89,6 +91,12 @@ func openDevice(ordinal int) (*backend, error) {
 	if b.size.shared, err = b.device.Attribute(cu.MaxSharedMemoryPerMultiprocessor); err != nil {
 		return nil, err
 	}
+	limit, err := driver.SharedLimit(ordinal)
+	if err != nil {
+		return nil, err
+	}
+	const static = 1 << 10 // of a kernel's own
+	b.blockShared = limit - static
 	if b.context, err = b.device.RetainPrimaryCtx(); err != nil {
 		return nil, err
 	}

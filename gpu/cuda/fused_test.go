@@ -11,38 +11,50 @@ import (
 	"latent/gpu"
 )
 
+// input gives random numbers, the same ones for the same k and shape.
+type input func(k int, dtype gpu.DType, shape ...int) *gpu.Tensor
+
+type operation func(d *gpu.Device, in input, dtype gpu.DType) *gpu.Tensor
+
+// sameOp compares an operation with what the reference device makes of it in Float32;
+// slack multiplies the tolerance.
+func sameOp(t *testing.T, dev, ref *gpu.Device, name string, dtype gpu.DType, slack float64, op operation) {
+	t.Helper()
+	tol := map[gpu.DType]float64{gpu.Float32: 2e-6, gpu.BFloat16: 4e-3, gpu.Float16: 5e-4}
+	run := func(d *gpu.Device, dtype gpu.DType) (out []float32) {
+		d.Scope(func() []*gpu.Tensor {
+			out = op(d, func(k int, dtype gpu.DType, shape ...int) *gpu.Tensor {
+				n := 1
+				for _, s := range shape {
+					n *= s
+				}
+				return d.FromFloat32(numbers(uint64(k), n), dtype, shape...)
+			}, dtype).Float32s()
+			return nil
+		})
+		return out
+	}
+	got, want := run(dev, dtype), run(ref, gpu.Float32)
+	var scale float64
+	for _, w := range want {
+		scale = max(scale, math.Abs(float64(w)))
+	}
+	for i, w := range want {
+		if d := math.Abs(float64(got[i]) - float64(w)); !(d <= slack*tol[dtype]*scale) {
+			t.Errorf("%s in %v: element %d is %v, want %v", name, dtype, i, got[i], w)
+			return
+		}
+	}
+}
+
 // What is done in one pass is what the reference device does in several, at shapes
 // that end inside tiles, and those that the fused kernel refuses.
 func TestFused(t *testing.T) {
 	defer func() { force = nil }()
 	dev, ref := openTest(t, "cuda"), openTest(t, "reference")
-	tol := map[gpu.DType]float64{gpu.Float32: 2e-6, gpu.BFloat16: 4e-3, gpu.Float16: 5e-4}
-	same := func(name string, dtype gpu.DType, slack float64, op func(d *gpu.Device, in func(k int, dtype gpu.DType, shape ...int) *gpu.Tensor, dtype gpu.DType) *gpu.Tensor) {
+	same := func(name string, dtype gpu.DType, slack float64, op operation) {
 		t.Helper()
-		run := func(d *gpu.Device, dtype gpu.DType) (out []float32) {
-			d.Scope(func() []*gpu.Tensor {
-				out = op(d, func(k int, dtype gpu.DType, shape ...int) *gpu.Tensor {
-					n := 1
-					for _, s := range shape {
-						n *= s
-					}
-					return d.FromFloat32(numbers(uint64(k), n), dtype, shape...)
-				}, dtype).Float32s()
-				return nil
-			})
-			return out
-		}
-		got, want := run(dev, dtype), run(ref, gpu.Float32)
-		var scale float64
-		for _, w := range want {
-			scale = max(scale, math.Abs(float64(w)))
-		}
-		for i, w := range want {
-			if d := math.Abs(float64(got[i]) - float64(w)); !(d <= slack*tol[dtype]*scale) {
-				t.Errorf("%s in %v: element %d is %v, want %v", name, dtype, i, got[i], w)
-				return
-			}
-		}
+		sameOp(t, dev, ref, name, dtype, slack, op)
 	}
 	for _, dtype := range []gpu.DType{gpu.Float32, gpu.BFloat16, gpu.Float16} {
 		for _, name := range []string{"128x160_gated", "128x128_gated", "128x64_gated"} {
@@ -60,7 +72,7 @@ func TestFused(t *testing.T) {
 					slack = 3
 				}
 				for _, bias := range []bool{true, false} {
-					same(fmt.Sprint("GEGLU ", name, s, bias), dtype, slack, func(d *gpu.Device, in func(int, gpu.DType, ...int) *gpu.Tensor, dtype gpu.DType) *gpu.Tensor {
+					same(fmt.Sprint("GEGLU ", name, s, bias), dtype, slack, func(d *gpu.Device, in input, dtype gpu.DType) *gpu.Tensor {
 						var b *gpu.Tensor
 						if bias {
 							b = in(3, gpu.Float32, s.out)
@@ -72,7 +84,7 @@ func TestFused(t *testing.T) {
 		}
 		force = nil
 		for _, s := range []struct{ n, h, w, in, out, kernel int }{{3, 5, 7, 16, 24, 3}, {2, 4, 4, 8, 7, 3}, {2, 3, 5, 8, 16, 1}, {2, 8, 8, 640, 16, 3}} {
-			same(fmt.Sprint("shift ", s), dtype, 1, func(d *gpu.Device, in func(int, gpu.DType, ...int) *gpu.Tensor, dtype gpu.DType) *gpu.Tensor {
+			same(fmt.Sprint("shift ", s), dtype, 1, func(d *gpu.Device, in input, dtype gpu.DType) *gpu.Tensor {
 				p := s.kernel / 2
 				return gpu.Conv2dShift(in(1, dtype, s.n, s.h, s.w, s.in), in(2, dtype, s.out, s.kernel, s.kernel, s.in), in(3, gpu.Float32, s.out),
 					in(4, dtype, s.n, s.out), gpu.Conv{Stride: 1, Top: p, Bottom: p, Left: p, Right: p})
@@ -129,5 +141,74 @@ func TestAdamWMany(t *testing.T) {
 	}
 	if got := gpu.SumSquaresMany(grads); math.Abs(got/squares-1) > 1e-6 {
 		t.Errorf("the sum of squares is %v, want %v", got, squares)
+	}
+}
+
+// Group norm in one kernel, by one pair of numbers and by two, and in three where a
+// group does not fit in shared memory or has an odd width: by 16 bytes, and by one
+// number.
+func TestGroupNorm(t *testing.T) {
+	dev, ref := openTest(t, "cuda"), openTest(t, "reference")
+	launched := map[string]bool{}
+	defer func() { told = nil }()
+	told = func(f function) bool {
+		launched[f.name] = true
+		return false
+	}
+	for _, dtype := range []gpu.DType{gpu.Float32, gpu.BFloat16, gpu.Float16} {
+		for _, s := range []struct {
+			rows, c, groups int
+			silu            bool
+		}{{81, 24, 4, true}, {81, 32, 4, false}, {1, 64, 32, true}, {35, 24, 8, true}, {300, 15, 3, false}, {2600, 40, 2, true}, {50, 2080, 2, false}, {700, 72, 1, true}} {
+			sameOp(t, dev, ref, fmt.Sprint("group norm ", s), dtype, 1, func(d *gpu.Device, in input, dtype gpu.DType) *gpu.Tensor {
+				return gpu.GroupNorm(in(1, dtype, 2, s.rows, s.c), in(2, gpu.Float32, s.c), in(3, gpu.Float32, s.c), s.groups, 1e-5, s.silu)
+			})
+		}
+	}
+	for _, name := range []string{"norm_group_4", "norm_group_8", "norm_moments", "norm_moments_wide"} {
+		if !launched[name] {
+			t.Errorf("%s was not launched", name)
+		}
+	}
+}
+
+// What lies in two parts is normalised and projected as if it were one.
+func TestJoined(t *testing.T) {
+	dev, ref := openTest(t, "cuda"), openTest(t, "reference")
+	for _, dtype := range []gpu.DType{gpu.Float32, gpu.BFloat16, gpu.Float16} {
+		for _, s := range []struct{ h, c1, c2, groups, out int }{{5, 32, 64, 8, 24}, {6, 64, 32, 12, 168}, {3, 32, 16, 4, 8}, {4, 12, 8, 5, 8}, {4, 40, 24, 8, 16}, {3, 9, 7, 4, 5}} {
+			join := func(d *gpu.Device, in input, dtype gpu.DType) *gpu.Joined {
+				return gpu.Join(in(1, dtype, 2, s.h, s.h, s.c1), in(2, dtype, 2, s.h, s.h, s.c2))
+			}
+			c := s.c1 + s.c2
+			sameOp(t, dev, ref, fmt.Sprint("joined group norm ", s), dtype, 1, func(d *gpu.Device, in input, dtype gpu.DType) *gpu.Tensor {
+				return join(d, in, dtype).GroupNorm(in(3, gpu.Float32, c), in(4, gpu.Float32, c), s.groups, 1e-5, true)
+			})
+			sameOp(t, dev, ref, fmt.Sprint("joined pointwise ", s), dtype, 1, func(d *gpu.Device, in input, dtype gpu.DType) *gpu.Tensor {
+				return join(d, in, dtype).Pointwise(in(3, dtype, s.out, 1, 1, c), in(4, gpu.Float32, s.out))
+			})
+		}
+	}
+}
+
+// Three projections of one input, with biases and without, cut in k or not.
+func TestLinearMany(t *testing.T) {
+	dev, ref := openTest(t, "cuda"), openTest(t, "reference")
+	for _, dtype := range []gpu.DType{gpu.Float32, gpu.BFloat16, gpu.Float16} {
+		for _, s := range []struct {
+			rows, in, out, n int
+			bias             bool
+		}{{70, 40, 168, 3, true}, {5, 64, 24, 2, false}, {9, 12, 8, 3, true}, {4, 16, 8, 4, true}} {
+			sameOp(t, dev, ref, fmt.Sprint("linear many ", s), dtype, 1, func(d *gpu.Device, in input, dtype gpu.DType) *gpu.Tensor {
+				var ws, bs []*gpu.Tensor
+				for i := range s.n {
+					ws = append(ws, in(2+i, dtype, s.out, s.in))
+					if s.bias {
+						bs = append(bs, in(12+i, gpu.Float32, s.out))
+					}
+				}
+				return gpu.Concat(gpu.LinearMany(in(1, dtype, s.rows, s.in), ws, bs)...)
+			})
+		}
 	}
 }

@@ -116,6 +116,33 @@ func (b *backend) LinearGEGLU(y, x, w, bias *gpu.Tensor) bool {
 	return true
 }
 
+// LinearMany takes three weights at most: the heads of a batch.
+func (b *backend) LinearMany(ys []*gpu.Tensor, x *gpu.Tensor, ws, bs []*gpu.Tensor) bool {
+	o, c := int32(ws[0].Dim(0)), int32(ws[0].Dim(1))
+	a := matmulArgs{
+		c: ptr(ys[0]), a: ptr(x), b: ptr(ws[0]), m: int32(rowsOf(x)), n: o, k: c, lda: c, ldb: c, ldc: o,
+		heads: int32(len(ws)), many: 1,
+	}
+	together := len(ws) <= 1+len(a.bMany)
+	for i, w := range ws {
+		var bias uint64
+		if bs != nil {
+			bias = ptr(bs[i])
+		}
+		if i == 0 {
+			a.bias = bias
+		} else if together {
+			a.cMany[i-1], a.bMany[i-1], a.biasMany[i-1] = ptr(ys[i]), ptr(w), bias
+		}
+		together = together && ptr(w)%16 == 0
+	}
+	if !together || x.DType() == gpu.Float32 || !a.together(nt) {
+		return false
+	}
+	b.matmul("linear", nt, x.DType(), a, len(ws))
+	return true
+}
+
 func (b *backend) LinearGradInput(dx, dy, w *gpu.Tensor) {
 	o, c := int32(w.Dim(0)), int32(w.Dim(1))
 	b.matmul("linear", nn, dx.DType(), matmulArgs{
@@ -167,6 +194,21 @@ func (b *backend) conv2d(y, x, w, bias, res, shift *gpu.Tensor, c gpu.Conv) {
 		a = gather(a, x, y, w, c)
 	}
 	b.matmul("conv2d", nt, y.DType(), a, 1)
+}
+
+// PointwisePair reads x and z in place where the border between them is one between
+// steps.
+func (b *backend) PointwisePair(y, x, z, w, bias *gpu.Tensor) bool {
+	o, c1, c2 := int32(w.Dim(0)), int32(x.Dim(-1)), int32(z.Dim(-1))
+	a := matmulArgs{
+		c: ptr(y), a: ptr(x), b: ptr(w), bias: ptr(bias), a2: ptr(z), k1: c1,
+		m: int32(rowsOf(y)), n: o, k: c1 + c2, lda: c1, ldb: c1 + c2, ldc: o,
+	}
+	if y.DType() == gpu.Float32 || c1%stepK != 0 || c2%8 != 0 || a.a2%16 != 0 || !a.together(nt) {
+		return false
+	}
+	b.matmul("conv2d", nt, y.DType(), a, 1)
+	return true
 }
 
 func (b *backend) Conv2dGradInput(dx, dy, w *gpu.Tensor, c gpu.Conv) {

@@ -25,6 +25,14 @@ func NewAttention(dim, context, heads int, bias bool) *Attention {
 
 // ForwardAdd is res[B,Lq,dim] + attention of x[B,Lq,dim] to context[B,Lk,D].
 func (a *Attention) ForwardAdd(x, context, res *gpu.Tensor) *gpu.Tensor {
-	y := gpu.Attention(a.ToQ.Forward(x), a.ToK.Forward(context), a.ToV.Forward(context), a.Heads, false)
+	var q, k, v *gpu.Tensor
+	if x == context {
+		qkv := ForwardMany(x, a.ToQ, a.ToK, a.ToV)
+		q, k, v = qkv[0], qkv[1], qkv[2]
+	} else {
+		kv := ForwardMany(context, a.ToK, a.ToV)
+		q, k, v = a.ToQ.Forward(x), kv[0], kv[1]
+	}
+	y := gpu.Attention(q, k, v, a.Heads, false)
 	return a.ToOut[0].ForwardAdd(y, res)
 }

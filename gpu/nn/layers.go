@@ -34,6 +34,26 @@ func (l *Linear) ForwardAdd(x, res *gpu.Tensor) *gpu.Tensor {
 	return y
 }
 
+// ForwardMany is Forward of x[…,in] through layers of one shape.
+func ForwardMany(x *gpu.Tensor, layers ...*Linear) (ys []*gpu.Tensor) {
+	var ws, bs []*gpu.Tensor
+	apart := false
+	for _, l := range layers {
+		ws = append(ws, l.Weight.T)
+		if l.Bias != nil {
+			bs = append(bs, l.Bias.T)
+		}
+		apart = apart || l.Adapter != nil || (l.Bias == nil) != (layers[0].Bias == nil)
+	}
+	if !apart {
+		return gpu.LinearMany(x, ws, bs)
+	}
+	for _, l := range layers {
+		ys = append(ys, l.Forward(x))
+	}
+	return ys
+}
+
 // ForwardGEGLU is GEGLU of Forward: [a | g] becomes a·GELU(g).
 func (l *Linear) ForwardGEGLU(x *gpu.Tensor) *gpu.Tensor {
 	if l.Adapter != nil {

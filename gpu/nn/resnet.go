@@ -34,14 +34,26 @@ func NewResnetBlock2D(in, out, temb, groups int, eps float32) *ResnetBlock2D {
 // Forward maps x[N,H,W,in] to [N,H,W,out]. temb [N,T] is the time embedding
 // after its activation: every block applies the same one, so it is done once.
 func (r *ResnetBlock2D) Forward(x, temb *gpu.Tensor) *gpu.Tensor {
-	h := r.Norm1.ForwardSiLU(x)
+	return r.ForwardJoined(gpu.Join(x), temb)
+}
+
+// ForwardJoined is Forward of parts side by side along the channels.
+func (r *ResnetBlock2D) ForwardJoined(x *gpu.Joined, temb *gpu.Tensor) *gpu.Tensor {
+	n := r.Norm1
+	h := x.GroupNorm(n.Weight.T, n.Bias.T, n.Groups, n.Eps, true)
 	if r.TimeEmbProj != nil {
 		h = r.Conv1.ForwardShift(h, r.TimeEmbProj.Forward(temb))
 	} else {
 		h = r.Conv1.Forward(h)
 	}
-	if r.ConvShortcut != nil {
-		x = r.ConvShortcut.Forward(x)
+	res := r.ConvShortcut
+	h = r.Norm2.ForwardSiLU(h)
+	switch {
+	case res == nil:
+		return r.Conv2.ForwardAdd(h, x.Whole())
+	case res.Adapter != nil:
+		return r.Conv2.ForwardAdd(h, res.Forward(x.Whole()))
+	default:
+		return r.Conv2.ForwardAdd(h, x.Pointwise(res.Weight.T, value(res.Bias)))
 	}
-	return r.Conv2.ForwardAdd(r.Norm2.ForwardSiLU(h), x)
 }

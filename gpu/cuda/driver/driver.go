@@ -82,6 +82,13 @@ func AllowShared(function unsafe.Pointer, bytes int) error {
 	return result(C.int(C.cuFuncSetAttribute(C.CUfunction(function), C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, C.int(bytes))))
 }
 
+// SharedLimit is the most shared memory that a block may have, in bytes.
+func SharedLimit(device int) (int, error) {
+	var v C.int
+	err := result(C.int(C.cuDeviceGetAttribute(&v, C.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, C.CUdevice(device))))
+	return int(v), err
+}
+
 // Pinned is host memory that the GPU reads and writes at full speed.
 type Pinned struct {
 	p unsafe.Pointer

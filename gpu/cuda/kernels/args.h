@@ -83,6 +83,8 @@ struct NormArgs {
 	float eps;
 	int silu;
 	int layer;       // statistics by row
+	const void *x2;  // the channels from c1 on, where x has two parts
+	i64 c1;          // else c
 };
 
 struct SoftmaxArgs {
@@ -122,6 +124,9 @@ struct MatmulArgs {
 	const void *res;
 	float *partial;                            // [splits,m,n] where splits > 1
 	const void *shift;
+	void *c_many[2];                           // the second and third of up to three weights
+	const void *b_many[2];                     // (then heads), each with its bias and result
+	const float *bias_many[2];
 	const void *a2;                            // the channels of a from k1 on, [m,k-k1], where there are two
 	i64 a_batch, a_head, b_batch, b_head, c_batch, c_head; // elements
 	int m, n, k;
@@ -135,6 +140,7 @@ struct MatmulArgs {
 	int h, w, channels, p, q, kw, taps, stride, top, left;
 	int shift_rows;
 	int k1;
+	int many;                                  // heads are such weights
 };
 
 struct AttentionArgs {

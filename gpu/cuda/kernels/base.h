@@ -74,6 +74,10 @@ DEVICE void copy_async(Shared shared, const void *global, bool there) {
 DEVICE void copy_async_near(Shared shared, const void *global, bool there) {
 	asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(global), "r"(there ? 16 : 0));
 }
+// copy_async_few moves 4 or 8 bytes.
+template <int bytes> DEVICE void copy_async_few(Shared shared, const void *global) {
+	asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(shared), "l"(global), "n"(bytes));
+}
 DEVICE void commit_async() { asm volatile("cp.async.commit_group;"); }
 template <int left> DEVICE void wait_async() { asm volatile("cp.async.wait_group %0;" ::"n"(left) : "memory"); }
 
@@ -129,8 +133,9 @@ DEVICE float float_from_bits(u32 x) { return emulate::from_bits(x); }
 DEVICE float exp2_fast(float x) { return exp2f(x); }
 typedef unsigned char *Shared;
 DEVICE Shared shared_address(const void *p) { return (Shared)p; }
-DEVICE void copy_async(Shared shared, const void *global, bool there) { emulate::copy_async(shared, global, there); }
-DEVICE void copy_async_near(Shared shared, const void *global, bool there) { emulate::copy_async(shared, global, there); }
+DEVICE void copy_async(Shared shared, const void *global, bool there) { emulate::copy_async(shared, global, 16, there); }
+DEVICE void copy_async_near(Shared shared, const void *global, bool there) { emulate::copy_async(shared, global, 16, there); }
+template <int bytes> DEVICE void copy_async_few(Shared shared, const void *global) { emulate::copy_async(shared, global, bytes, true); }
 DEVICE void commit_async() { emulate::commit_async(); }
 template <int left> DEVICE void wait_async() { emulate::wait_async(left); }
 DEVICE void load_matrices(u32 (&r)[4], Shared row) { emulate::load_matrices(r, row, false); }
@@ -197,9 +202,9 @@ DEVICE float warp_max(float x) {
 	return x;
 }
 
-// block_sum wants all threads of a block of 256 or fewer.
+// block_sum wants all threads of a block.
 DEVICE float block_sum(float x) {
-	__shared__ float part[8];
+	__shared__ float part[32];
 	x = warp_sum(x);
 	__syncthreads(); // part may still be read by an earlier call
 	if (threadIdx.x % 32 == 0) part[threadIdx.x / 32] = x;

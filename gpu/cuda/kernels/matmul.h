@@ -230,8 +230,8 @@ DEVICE void store_eight(const MatmulArgs &a, const Operands &o, int m, int n, co
 	float y[8];
 	for (int e = 0; e < 8; e++) y[e] = x[e];
 	i64 at = o.c + (i64)m * a.ldc + n;
-	if (a.bias) {
-		Pack<float> p = *(const Pack<float> *)(a.bias + n), q = *(const Pack<float> *)(a.bias + n + 4);
+	if (o.bias) {
+		Pack<float> p = *(const Pack<float> *)(o.bias + n), q = *(const Pack<float> *)(o.bias + n + 4);
 		for (int e = 0; e < 4; e++) {
 			y[e] += p.v[e];
 			y[4 + e] += q.v[e];
@@ -245,7 +245,7 @@ DEVICE void store_eight(const MatmulArgs &a, const Operands &o, int m, int n, co
 		Pack<T> p = *(const Pack<T> *)((const T *)a.res + at);
 		for (int e = 0; e < 8; e++) y[e] += widen(p.v[e]);
 	}
-	store_pack((T *)a.c + at, y);
+	store_pack((T *)o.to + at, y);
 }
 
 template <int op, class S, class L, bool gated> DEVICE void product(const MatmulArgs &a) {
@@ -312,7 +312,7 @@ template <int op, class S, class L, bool gated> DEVICE void product(const Matmul
 	static_assert(S::WM * S::WN * 16 * pitch * 4 <= S::DEPTH * S::stage, "the sums do not fit where the operands lay");
 	float *slab = (float *)memory + warp * 16 * pitch;
 	const int m0 = blockIdx.x * S::BM + wm, n0 = blockIdx.y * S::BN + wn;
-	const bool wide = a.n % 8 == 0 && aligned(a.bias) && (o.partial || (!a.wide && (a.ldc | o.c) % 8 == 0 && aligned(a.c) && aligned(a.res) && aligned(a.shift)));
+	const bool wide = a.n % 8 == 0 && aligned(o.bias) && (o.partial || (!a.wide && (a.ldc | o.c) % 8 == 0 && aligned(o.to) && aligned(a.res) && aligned(a.shift)));
 #pragma unroll
 	for (int i = 0; i < MT; i++) {
 #pragma unroll

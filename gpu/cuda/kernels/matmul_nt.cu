@@ -22,5 +22,7 @@ KERNEL(matmul_join, MatmulArgs, 256) {
 	float sum = 0;
 	for (int s = 0; s < a.splits; s++) sum += a.partial[(i64)s * a.m * a.n + i];
 	Operands o = {};
+	o.to = a.c;
+	o.bias = a.bias;
 	finish(a, o, (int)(i / (u32)a.n), (int)(i % (u32)a.n), sum);
 }

@@ -37,6 +37,110 @@ KERNEL(norm_moments, NormArgs, 256) {
 	second[slot] = fmaxf(squares - sum * mean, 0.f);
 }
 
+// The same by 16 bytes: a thread has N columns, and the threads of a block that have
+// the same ones share their rows.
+KERNEL(norm_moments_wide, NormArgs, 256) {
+	const int N = Pack<T>::n;
+	__shared__ float part[2][256 * N];
+	const u32 packs = (u32)a.c / N, across = packs < 256 ? packs : 256, lanes = 256 / across;
+	const u32 lane = threadIdx.x / across, pack = blockIdx.x * across + threadIdx.x % across;
+	const i64 n = blockIdx.z, chunk = blockIdx.y, from = chunk * a.chunk, end = from + a.chunk < a.rows ? from + a.chunk : a.rows;
+	const bool mine = lane < lanes && pack < packs;
+	float pivot[N], sum[N] = {}, squares[N] = {};
+	if (mine) {
+		const T *x = (const T *)a.x + (n * a.rows + from) * a.c + pack * N;
+		Pack<T> p = *(const Pack<T> *)x;
+		for (int j = 0; j < N; j++) pivot[j] = widen(p.v[j]);
+		x += lane * a.c;
+#pragma unroll 4
+		for (i64 r = from + lane; r < end; r += lanes, x += lanes * a.c) {
+			p = *(const Pack<T> *)x;
+			for (int j = 0; j < N; j++) {
+				float v = widen(p.v[j]) - pivot[j];
+				sum[j] += v;
+				squares[j] += v * v;
+			}
+		}
+		for (int j = 0; j < N; j++) {
+			part[0][threadIdx.x * N + j] = sum[j];
+			part[1][threadIdx.x * N + j] = squares[j];
+		}
+	}
+	__syncthreads();
+	if (!mine || lane > 0) return;
+	float *first = a.partial + (n * a.chunks + chunk) * a.c + pack * N, *second = first + a.n * a.chunks * a.c;
+	const float count = (float)(end - from);
+	for (int j = 0; j < N; j++) {
+		for (u32 l = 1; l < lanes; l++) {
+			sum[j] += part[0][(l * across + threadIdx.x) * N + j];
+			squares[j] += part[1][(l * across + threadIdx.x) * N + j];
+		}
+		first[j] = pivot[j] + sum[j] / count;
+		second[j] = fmaxf(squares[j] - sum[j] * (sum[j] / count), 0.f);
+	}
+}
+
+// A group that fits in shared memory needs one kernel and one reading: a block for
+// each image and group, whose rows are moved by words of one pair or two of numbers
+// (of one or two in Float32). x may have two parts, side by side along the channels.
+template <int bytes> DEVICE void group(const NormArgs &a) {
+	const int N = bytes / sizeof(T);
+	struct alignas(bytes) Word { T v[N]; };
+	Word *words = (Word *)shared_memory();
+	const i64 n = blockIdx.x / a.groups;
+	const int w = (int)(a.c / a.groups), across = w / N, first = (int)(blockIdx.x % a.groups) * w, rows = (int)a.rows, total = rows * across;
+	const int step_row = blockDim.x / across, step_col = blockDim.x % across, row0 = threadIdx.x / across, col0 = threadIdx.x % across;
+	float *gamma = (float *)(words + total), *beta = gamma + w;
+	const T *x = (const T *)a.x + n * rows * a.c1 + first, *x2 = (const T *)a.x2 + n * rows * (a.c - a.c1) + (first - a.c1);
+	const int border = (int)a.c1 - first; // where the second part begins
+	for (int i = threadIdx.x, row = row0, col = col0; i < total; i += blockDim.x) {
+		const T *from = col * N < border ? x + row * a.c1 : x2 + row * (a.c - a.c1);
+		copy_async_few<bytes>(shared_address(words + i), from + col * N);
+		row += step_row;
+		if ((col += step_col) >= across) {
+			col -= across;
+			row++;
+		}
+	}
+	commit_async();
+	for (int i = threadIdx.x; i < w; i += blockDim.x) {
+		gamma[i] = a.gamma[first + i];
+		beta[i] = a.beta[first + i];
+	}
+	wait_async<0>();
+	float sum = 0, squares = 0;
+	for (int i = threadIdx.x; i < total; i += blockDim.x) // what this thread brought
+		for (int j = 0; j < N; j++) sum += widen(words[i].v[j]);
+	const float count = (float)rows * (float)w, mean = block_sum(sum) / count;
+	for (int i = threadIdx.x; i < total; i += blockDim.x)
+		for (int j = 0; j < N; j++) {
+			float d = widen(words[i].v[j]) - mean;
+			squares += d * d;
+		}
+	const float inv = 1.f / sqrtf(block_sum(squares) / count + a.eps);
+	if (threadIdx.x == 0) {
+		a.stats[2 * blockIdx.x] = mean;
+		a.stats[2 * blockIdx.x + 1] = inv;
+	}
+	T *y = (T *)a.y + n * rows * a.c + first;
+	for (int i = threadIdx.x, row = row0, col = col0; i < total; i += blockDim.x) {
+		Word p = words[i];
+		for (int j = 0; j < N; j++) {
+			float z = (widen(p.v[j]) - mean) * inv * gamma[col * N + j] + beta[col * N + j];
+			narrow(p.v[j], a.silu ? silu(z) : z);
+		}
+		*(Word *)(y + row * a.c + col * N) = p;
+		row += step_row;
+		if ((col += step_col) >= across) {
+			col -= across;
+			row++;
+		}
+	}
+}
+
+KERNEL(norm_group_4, NormArgs, 1024) { group<4>(a); }
+KERNEL(norm_group_8, NormArgs, 1024) { group<8>(a); }
+
 // Joins the moments of a group's columns and chunks (Chan et al. 1979): the mean
 // of all first, then squares about that. A block for each image and group.
 KERNEL(norm_statistics, NormArgs, 128) {

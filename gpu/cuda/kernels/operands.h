@@ -89,7 +89,9 @@ DEVICE int tap_offset(const MatmulArgs &a, int i, int j, bool back) {
 // Batches of products lie at strides along batch and head.
 struct Operands {
 	const T *a, *b;
-	i64 c;
+	void *to;
+	const float *bias;
+	i64 c; // where the product begins in to
 	int from, end; // of k
 	float *partial;
 };
@@ -97,9 +99,16 @@ struct Operands {
 DEVICE Operands operands(const MatmulArgs &a) {
 	Operands o;
 	int split = blockIdx.z % a.splits, z = blockIdx.z / a.splits, batch = z / a.heads, head = z % a.heads;
+	o.to = a.c;
+	o.bias = a.bias;
 	o.a = (const T *)a.a + batch * a.a_batch + head * a.a_head;
 	o.b = (const T *)a.b + batch * a.b_batch + head * a.b_head;
 	o.c = batch * a.c_batch + head * a.c_head;
+	if (a.many && head > 0) { // without an index, which would move the arguments to local memory
+		o.b = (const T *)(head == 1 ? a.b_many[0] : a.b_many[1]);
+		o.to = head == 1 ? a.c_many[0] : a.c_many[1];
+		o.bias = head == 1 ? a.bias_many[0] : a.bias_many[1];
+	}
 	o.from = split * a.k_split;
 	o.end = o.from + a.k_split < a.k ? o.from + a.k_split : a.k;
 	o.partial = a.splits > 1 ? a.partial + (i64)split * a.m * a.n : 0;
@@ -145,10 +154,10 @@ DEVICE void finish(const MatmulArgs &a, const Operands &o, int m, int n, float v
 		return;
 	}
 	i64 at = o.c + (i64)m * a.ldc + n;
-	if (a.bias) v += a.bias[n];
+	if (o.bias) v += o.bias[n];
 	if (a.shift) v += widen(((const T *)a.shift)[(i64)(m / a.shift_rows) * a.n + n]);
 	if (a.res) v += widen(((const T *)a.res)[at]);
-	if (!a.wide) narrow(((T *)a.c)[at], v);
-	else if (a.add) ((float *)a.c)[at] += v;
-	else ((float *)a.c)[at] = v;
+	if (!a.wide) narrow(((T *)o.to)[at], v);
+	else if (a.add) ((float *)o.to)[at] += v;
+	else ((float *)o.to)[at] = v;
 }

@@ -25,6 +25,8 @@ static long setting(const char *name, long otherwise) {
 	const char *v = getenv(name);
 	return v && *v ? atol(v) : otherwise;
 }
+// A block may have all but a KiB of a multiprocessor's shared memory.
+static int shared_limit() { return (int)(setting("STANDIN_SHARED", 100) - 1) << 10; }
 static size_t total() { return (size_t)setting("STANDIN_MEMORY", 1l << 32); }
 
 // A graph is the list of the launches and copies that were captured.
@@ -96,7 +98,7 @@ CUresult cuDeviceGetAttribute(int *v, CUdevice_attribute a, CUdevice) {
 	case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *v = setting("STANDIN_CAPABILITY", 86) / 10; break;
 	case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *v = setting("STANDIN_CAPABILITY", 86) % 10; break;
 	case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: *v = (int)setting("STANDIN_PROCESSORS", 4); break;
-	case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: *v = 99 << 10; break;
+	case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: *v = shared_limit(); break;
 	case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR: *v = (int)setting("STANDIN_SHARED", 100) << 10; break;
 	case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE: *v = 1 << 20; break;
 	default: *v = 0;
@@ -182,7 +184,7 @@ CUresult cuFuncGetAttribute(int *v, CUfunction_attribute a, CUfunction f) {
 }
 CUresult cuFuncSetAttribute(CUfunction f, CUfunction_attribute a, int v) {
 	if (a == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES) {
-		if (v > 99 << 10) return CUDA_ERROR_INVALID_VALUE;
+		if (v > shared_limit()) return CUDA_ERROR_INVALID_VALUE;
 		((Kernel *)f)->dynamic = v;
 	}
 	return CUDA_SUCCESS;

@@ -18,7 +18,7 @@ Kernel::Kernel(const char *name, Body body, size_t args, unsigned threads)
 
 // Fibers.
 
-struct Copy { void *to; const void *from; bool there; };
+struct Copy { void *to; const void *from; int bytes; bool there; };
 
 struct Fiber {
 	void *sp;
@@ -128,19 +128,19 @@ template <class F> static void together(void *mine, F f) {
 
 unsigned char *shared_memory() { return shared; }
 
-void copy_async(void *to, const void *from, bool there) {
-	if (((uintptr_t)to | (there ? (uintptr_t)from : 0)) & 15) {
-		fprintf(stderr, "cp.async of an address that is not a multiple of 16\n");
+void copy_async(void *to, const void *from, int bytes, bool there) {
+	if (((uintptr_t)to | (there ? (uintptr_t)from : 0)) & (bytes - 1)) {
+		fprintf(stderr, "cp.async of an address that is not a multiple of %d\n", bytes);
 		failed = true;
 		return;
 	}
-	if (there && !readable(from, 16)) {
+	if (there && !readable(from, bytes)) {
 		fprintf(stderr, "cp.async from outside of every allocation\n");
 		failed = true;
 		return;
 	}
-	memset(to, 0xff, 16);
-	now->open.push_back({to, from, there});
+	memset(to, 0xff, bytes);
+	now->open.push_back({to, from, bytes, there});
 }
 
 void commit_async() {
@@ -152,8 +152,8 @@ void wait_async(int left) {
 	auto &g = now->groups;
 	while ((int)g.size() > left) {
 		for (Copy &c : g.front()) {
-			if (c.there) memcpy(c.to, c.from, 16);
-			else memset(c.to, 0, 16);
+			if (c.there) memcpy(c.to, c.from, c.bytes);
+			else memset(c.to, 0, c.bytes);
 		}
 		g.erase(g.begin());
 	}
@@ -266,7 +266,7 @@ int launch(Kernel *k, Dim3 grid, Dim3 dim, unsigned bytes, const void *args) {
 		fibers = new Fiber[most];
 		warps = new Warp[most / 32];
 		stacks = (unsigned char *)mmap(0, most * stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		shared = (unsigned char *)aligned_alloc(128, 256 << 10);
+		shared = (unsigned char *)aligned_alloc(128, 256 << 10); // more than any GPU allows
 	}
 	static unsigned launches;
 	unsigned order = launches++;

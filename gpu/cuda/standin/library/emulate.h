@@ -41,7 +41,7 @@ int launch(Kernel *k, Dim3 grid, Dim3 block, unsigned shared, const void *args);
 bool readable(const void *p, size_t n);
 
 unsigned char *shared_memory();
-void copy_async(void *shared, const void *global, bool there);
+void copy_async(void *shared, const void *global, int bytes, bool there);
 void commit_async();
 void wait_async(int left);
 void warp_barrier();
