@@ -24,6 +24,7 @@ type backend struct {
 	stream     cu.Stream
 	processors int
 	size       gpuSize
+	measured   map[size]choice
 
 	blockShared int // the most shared memory that a block may have, in bytes
 
@@ -74,6 +75,9 @@ func openDevice(ordinal int) (*backend, error) {
 		return nil, fmt.Errorf("there are %d GPUs, counted from 0", n)
 	}
 	b := &backend{modules: map[string]cu.Module{}, functions: map[function]kernel{}, buffers: map[*buffer]struct{}{}}
+	if b.measured, err = measured(); err != nil {
+		return nil, err
+	}
 	if b.device, err = cu.GetDevice(ordinal); err != nil {
 		return nil, err
 	}

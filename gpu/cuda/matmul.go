@@ -32,7 +32,7 @@ func (b *backend) multiply(op string, p product, candidates []tile, dtype gpu.DT
 	if force != nil {
 		candidates = force(candidates)
 	}
-	b.run(op, p, choose(candidates, int(a.m), int(a.n), a.walked(p, candidates[0]), batch, b.size, a.splits == 0), dtype, a, batch)
+	b.run(op, p, b.plan(p, candidates, dtype, a, batch), dtype, a, batch)
 }
 
 // walked is the length of k as the kernel walks it: where taps go by before

@@ -5,7 +5,6 @@ package cuda
 import (
 	"fmt"
 	"os"
-	"strings"
 	"testing"
 
 	"latent/gpu"
@@ -13,15 +12,7 @@ import (
 	"latent/unet"
 )
 
-// shape is a product as the choice of tiles sees it, with how often a step has it.
-type shape struct {
-	product        product
-	m, n, k, batch int
-	taps           int
-	gated          bool
-}
-
-func (s shape) String() string {
+func (s size) String() string {
 	name := fmt.Sprintf("%v %d×%d×%d", s.product, s.m, s.n, s.k)
 	if s.taps > 1 {
 		name += fmt.Sprintf(" (%d taps)", s.taps)
@@ -37,7 +28,7 @@ func (s shape) String() string {
 
 // request is a product as it was asked for.
 type request struct {
-	shape
+	size
 	plan  plan
 	args  matmulArgs
 	count int
@@ -74,9 +65,9 @@ func dryStep(t *testing.T, dev *gpu.Device, arch string) (counts map[string]int,
 		counts[f.name]++
 		return true
 	}
-	known := map[shape]*request{}
+	known := map[size]*request{}
 	planned = func(p product, pl plan, dtype gpu.DType, a matmulArgs, batch int) {
-		s := shape{p, int(a.m), int(a.n), a.walked(p, pl.tile), batch, int(a.taps), strings.HasSuffix(pl.name, "_gated")}
+		s := a.size(p, pl.tile, batch, dev.Info().Threads)
 		if known[s] == nil {
 			known[s] = &request{s, pl, a, 0}
 			products = append(products, known[s])
@@ -130,7 +121,7 @@ func TestPlans(t *testing.T) {
 		steps, share := r.efficiency(g)
 		busy, all = busy+float64(r.count)*steps*share, all+float64(r.count)*steps
 		blocks := (r.m + r.plan.m - 1) / r.plan.m * ((r.n + r.plan.n - 1) / r.plan.n) * r.batch * r.plan.splits
-		fmt.Printf("%-36s ×%-3d %-14s %2d parts %5d blocks %7.0f steps %4.0f %%\n", r.shape, r.count, r.plan.name, r.plan.splits, blocks, steps, 100*share)
+		fmt.Printf("%-36s ×%-3d %-14s %2d parts %5d blocks %7.0f steps %4.0f %%\n", r.size, r.count, r.plan.name, r.plan.splits, blocks, steps, 100*share)
 	}
 	fmt.Printf("%s: %.0f steps, %.0f %% busy\n", arch, all, 100*busy/all)
 	if arch == "sd15" && busy/all < 0.5 {
