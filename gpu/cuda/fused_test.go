@@ -212,3 +212,15 @@ func TestLinearMany(t *testing.T) {
 		}
 	}
 }
+
+// Layer norm by a warp for each row, and by a block where a row is long or odd.
+func TestLayerNorm(t *testing.T) {
+	dev, ref := openTest(t, "cuda"), openTest(t, "reference")
+	for _, dtype := range []gpu.DType{gpu.Float32, gpu.BFloat16, gpu.Float16} {
+		for _, c := range []int{8, 36, 320, 640, 1280, 1288, 7} {
+			sameOp(t, dev, ref, fmt.Sprint("layer norm ", c), dtype, 1, func(d *gpu.Device, in input, dtype gpu.DType) *gpu.Tensor {
+				return gpu.LayerNorm(in(1, dtype, 7, c), in(2, gpu.Float32, c), in(3, gpu.Float32, c), 1e-5)
+			})
+		}
+	}
+}

@@ -12,11 +12,15 @@ import (
 // cut, and no scratch memory is used.
 func (b *backend) matmul(op string, p product, dtype gpu.DType, a matmulArgs, batch int) {
 	candidates := tiles[p]
+	const few = 4 // rows: no tile is filled
 	switch {
 	case dtype == gpu.Float32:
 		candidates = []tile{plain}
 	case !a.together(p):
 		candidates = []tile{odd}
+	case p == nt && a.m > 0 && a.m <= few && a.gather == 0 && a.a2 == 0 && a.wide == 0 && batch == 1 && force == nil:
+		launch(b, function{"matmul_nt", "matmul_nt_few", dtype}, grid{x: (int(a.n) + 3) / 4, threads: 128}, a)
+		return
 	}
 	b.multiply(op, p, candidates, dtype, a, batch)
 }
@@ -57,8 +61,17 @@ func (b *backend) run(op string, p product, pl plan, dtype gpu.DType, a matmulAr
 	g := grid{x: (int(a.m) + pl.m - 1) / pl.m, y: (int(a.n) + pl.n - 1) / pl.n, z: batch * pl.splits, threads: pl.threads, shared: pl.shared}
 	launch(b, function{"matmul_" + p.String(), fmt.Sprintf("matmul_%v_%s", p, pl.name), dtype}, g, a)
 	if pl.splits > 1 {
-		launch(b, function{"matmul_nt", "matmul_join", dtype}, b.each(int(a.m)*int(a.n)), a)
+		numbers := int(a.m) * int(a.n)
+		if a.joinsEights(dtype) {
+			numbers /= 8
+		}
+		launch(b, function{"matmul_nt", "matmul_join", dtype}, b.each(numbers), a)
 	}
+}
+
+// joinsEights tells whether the kernel that joins does eight numbers at a time.
+func (a matmulArgs) joinsEights(dtype gpu.DType) bool {
+	return dtype != gpu.Float32 && a.n%8 == 0 && a.wide == 0 && a.ldc%8 == 0 && (a.c|a.bias|a.res|a.shift)%16 == 0
 }
 
 // planned, set by tests, is told of each product.

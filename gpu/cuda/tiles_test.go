@@ -134,6 +134,35 @@ func TestHeadSizes(t *testing.T) {
 	}
 }
 
+// A product of few rows, with and without bias and residual; and the parts of one
+// whose k is cut, joined by eight numbers and by one.
+func TestFewRowsAndJoins(t *testing.T) {
+	defer func() { force, told = nil, nil }()
+	dev, ref := openTest(t, "cuda"), openTest(t, "reference")
+	launched := map[string]int{}
+	told = func(f function) bool {
+		launched[f.name]++
+		return false
+	}
+	for _, dtype := range []gpu.DType{gpu.BFloat16, gpu.Float16, gpu.Float32} {
+		for _, s := range []struct {
+			rows, in, out int
+			res           bool
+		}{{1, 320, 24, false}, {2, 264, 13, true}, {4, 16, 8, true}, {40, 2048, 16, true}, {40, 2048, 20, true}, {9, 4096, 7, false}} {
+			sameOp(t, dev, ref, fmt.Sprint("linear ", s), dtype, 1, func(d *gpu.Device, in input, dtype gpu.DType) *gpu.Tensor {
+				var res *gpu.Tensor
+				if s.res {
+					res = in(4, dtype, s.rows, s.out)
+				}
+				return gpu.Linear(in(1, dtype, s.rows, s.in), in(2, dtype, s.out, s.in), in(3, gpu.Float32, s.out), res)
+			})
+		}
+	}
+	if launched["matmul_nt_few"] == 0 || launched["matmul_join"] == 0 {
+		t.Errorf("launched were %v", launched)
+	}
+}
+
 // More tensors than one launch takes.
 func TestCombineMany(t *testing.T) {
 	dev := openTest(t, "cuda")

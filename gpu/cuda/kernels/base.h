@@ -61,6 +61,13 @@ DEVICE float exp2_fast(float x) {
 	return y;
 }
 
+// 1/x, with an error of one unit in the last place.
+DEVICE float reciprocal_fast(float x) {
+	float y;
+	asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+	return y;
+}
+
 // Shared is an address in shared memory, counted in bytes.
 typedef u32 Shared;
 DEVICE Shared shared_address(const void *p) { return (u32)__cvta_generic_to_shared(p); }
@@ -131,6 +138,7 @@ DEVICE float widen(bf16 x) { return emulate::from_bf16(x.bits); }
 DEVICE void narrow(bf16 &y, float x) { y.bits = emulate::to_bf16(x); }
 DEVICE float float_from_bits(u32 x) { return emulate::from_bits(x); }
 DEVICE float exp2_fast(float x) { return exp2f(x); }
+DEVICE float reciprocal_fast(float x) { return 1.f / x; }
 typedef unsigned char *Shared;
 DEVICE Shared shared_address(const void *p) { return (Shared)p; }
 DEVICE void copy_async(Shared shared, const void *global, bool there) { emulate::copy_async(shared, global, 16, there); }

@@ -338,7 +338,7 @@ template <int op, class S, class L, bool gated> DEVICE void product(const Matmul
 						v += a.bias[to + e];
 						gate += a.bias[a.n / 2 + to + e];
 					}
-					x[e] = v * gelu(gate);
+					x[e] = v * gelu_fast(gate);
 				}
 				store_pack((T *)a.c + (i64)m * a.ldc + to, x);
 			} else {

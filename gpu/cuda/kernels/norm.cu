@@ -8,6 +8,11 @@ DEVICE i64 stat_of(const NormArgs &a, i64 n, i64 r, i64 c) {
 	return a.layer ? n * a.rows + r : n * a.groups + (u32)c / ((u32)a.c / (u32)a.groups);
 }
 
+DEVICE float activate(float z) {
+	if constexpr (is_half<T>::value) return silu_fast(z);
+	else return silu(z);
+}
+
 // Indices of elements have 32 bits, as in elementwise.cu.
 #define EACH(step) for (u32 i = (u32)thread_index() * step; i < total; i += gridDim.x * blockDim.x * step)
 
@@ -127,7 +132,7 @@ template <int bytes> DEVICE void group(const NormArgs &a) {
 		Word p = words[i];
 		for (int j = 0; j < N; j++) {
 			float z = (widen(p.v[j]) - mean) * inv * gamma[col * N + j] + beta[col * N + j];
-			narrow(p.v[j], a.silu ? silu(z) : z);
+			narrow(p.v[j], a.silu ? activate(z) : z);
 		}
 		*(Word *)(y + row * a.c + col * N) = p;
 		row += step_row;
@@ -170,19 +175,25 @@ KERNEL(norm_statistics, NormArgs, 128) {
 
 DEVICE float normalise(const NormArgs &a, float x, i64 stat, i64 c) {
 	float z = (x - a.stats[2 * stat]) * a.stats[2 * stat + 1] * a.gamma[c] + a.beta[c];
-	return a.silu ? silu(z) : z;
+	return a.silu ? activate(z) : z;
 }
 
 KERNEL(norm_apply, NormArgs, 256) {
 	const T *x = (const T *)a.x;
 	T *y = (T *)a.y;
 	const int N = Pack<T>::n;
-	const u32 total = (u32)(a.n * a.rows * a.c), image = (u32)(a.rows * a.c), channels = (u32)a.c;
+	const u32 total = (u32)(a.n * a.rows * a.c), image = (u32)(a.rows * a.c), channels = (u32)a.c, w = channels / (u32)a.groups;
 	if (aligned(x) && aligned(y) && channels % N == 0) {
 		EACH(N) {
 			Pack<T> p = *(const Pack<T> *)(x + i);
-			u32 n = i / image, c = i % channels;
-			for (int j = 0; j < N; j++) narrow(p.v[j], normalise(a, widen(p.v[j]), stat_of(a, n, 0, c + j), c + j));
+			u32 c = i % channels, stat = i / image * (u32)a.groups + c / w, left = w - c % w; // channels of the group
+			for (int j = 0; j < N; j++) {
+				narrow(p.v[j], normalise(a, widen(p.v[j]), stat, c + j));
+				if (--left == 0) {
+					left = w;
+					stat++;
+				}
+			}
 			*(Pack<T> *)(y + i) = p;
 		}
 		return;
@@ -205,6 +216,45 @@ KERNEL(layer_norm, NormArgs, 128) {
 	float inv = 1.f / sqrtf(block_sum(squares) / (float)a.c + a.eps);
 	for (i64 c = threadIdx.x; c < a.c; c += blockDim.x) narrow(y[c], (widen(x[c]) - mean) * inv * a.gamma[c] + a.beta[c]);
 	if (threadIdx.x == 0) {
+		a.stats[2 * r] = mean;
+		a.stats[2 * r + 1] = inv;
+	}
+}
+
+// The same with a warp for each of rows rows, which keeps its row in registers: rows
+// of no more than 5·32 times 16 bytes.
+KERNEL(layer_norm_warp, NormArgs, 128) {
+	const int N = Pack<T>::n, most = 5;
+	const i64 r = (i64)blockIdx.x * 4 + threadIdx.x / 32;
+	const int lane = threadIdx.x % 32, packs = (int)a.c / N;
+	if (r >= a.rows) return;
+	const Pack<T> *x = (const Pack<T> *)((const T *)a.x + r * a.c);
+	Pack<T> *y = (Pack<T> *)((T *)a.y + r * a.c), p[most];
+	float sum = 0, squares = 0;
+#pragma unroll
+	for (int i = 0; i < most; i++)
+		if (i * 32 + lane < packs) p[i] = x[i * 32 + lane];
+#pragma unroll
+	for (int i = 0; i < most; i++)
+		if (i * 32 + lane < packs)
+			for (int j = 0; j < N; j++) sum += widen(p[i].v[j]);
+	const float mean = warp_sum(sum) / (float)a.c;
+#pragma unroll
+	for (int i = 0; i < most; i++)
+		if (i * 32 + lane < packs)
+			for (int j = 0; j < N; j++) {
+				float d = widen(p[i].v[j]) - mean;
+				squares += d * d;
+			}
+	const float inv = 1.f / sqrtf(warp_sum(squares) / (float)a.c + a.eps);
+#pragma unroll
+	for (int i = 0; i < most; i++)
+		if (i * 32 + lane < packs) {
+			const int c = (i * 32 + lane) * N;
+			for (int j = 0; j < N; j++) narrow(p[i].v[j], (widen(p[i].v[j]) - mean) * inv * a.gamma[c + j] + a.beta[c + j]);
+			y[i * 32 + lane] = p[i];
+		}
+	if (lane == 0) {
 		a.stats[2 * r] = mean;
 		a.stats[2 * r + 1] = inv;
 	}
