@@ -95,8 +95,9 @@ correct() {
 	for seed in 1 2 3; do
 		LATENT_TEST_SEED=$seed try "ops-seed-$seed" 60 suite gpu -test.run '^TestOps$//cuda'
 	done
-	for s in "${suites[@]}"; do
-		try "test-${s//\//_}" 90 suite "$s" -test.v -test.run '/cuda|TestReplay|TestCapture|TestTransfers|TestCombine|TestExamine|TestTune'
+	try device 60 suite gpu/cuda -test.v -test.run 'TestReplay|TestCapture|TestTransfers|TestCombine|TestExamine|TestTune|TestAdamWMany'
+	for s in gpu/optim unet vae textencoder app/pipeline; do
+		try "test-${s//\//_}" 90 suite "$s" -test.v -test.run '/cuda'
 	done
 	try sanitizer-memcheck 150 sanitize memcheck
 	try hundred-pictures 100 hundred

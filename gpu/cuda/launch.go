@@ -129,6 +129,11 @@ func (b *backend) prepare(f function, shared int) kernel {
 	if err != nil {
 		fail(f.name, err)
 	}
+	// All that use it wish for the same, so that as many blocks are on a processor as
+	// was reckoned with, and none has to be emptied to divide its memory anew.
+	if shared > 0 {
+		driver.PreferShared(handle(k.Function))
+	}
 	if shared > k.shared {
 		must(f.name, driver.AllowShared(handle(k.Function), shared))
 		k.shared = shared

@@ -82,6 +82,12 @@ func AllowShared(function unsafe.Pointer, bytes int) error {
 	return result(C.int(C.cuFuncSetAttribute(C.CUfunction(function), C.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, C.int(bytes))))
 }
 
+// PreferShared asks that a multiprocessor's memory be shared memory as far as it
+// can, and not L1 cache, while the kernel runs. It is a wish: there is no error.
+func PreferShared(function unsafe.Pointer) {
+	C.cuFuncSetAttribute(C.CUfunction(function), C.CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, 100)
+}
+
 // SharedLimit is the most shared memory that a block may have, in bytes.
 func SharedLimit(device int) (int, error) {
 	var v C.int
