@@ -12,7 +12,7 @@ namespace emulate {
 Kernel *kernels;
 
 Kernel::Kernel(const char *name, Body body, size_t args, unsigned threads)
-    : name(name), body(body), args(args), threads(threads), dynamic(48 << 10), next(kernels) {
+    : name(name), body(body), args(args), threads(threads), dynamic(47 << 10), next(kernels) {
 	kernels = this;
 }
 

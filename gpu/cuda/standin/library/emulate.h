@@ -28,7 +28,7 @@ struct Kernel {
 	Body body;
 	size_t args;
 	unsigned threads;
-	unsigned dynamic; // bytes of shared memory that cuFuncSetAttribute allowed
+	unsigned dynamic; // bytes of shared memory that cuFuncSetAttribute allowed; at first 48 KiB less what variables may take
 	Kernel *next;
 	Kernel(const char *name, Body body, size_t args, unsigned threads);
 };
