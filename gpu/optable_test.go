@@ -165,6 +165,11 @@ var rows = []row{
 	// The variance of numbers around 8 loses 2⁶ in Float32 if taken as E[x²]−E[x]².
 	{name: "group norm off centre", op: groupNorm(2, false), value: tolerance{6e-6, 4e-3, 5e-4}, grad: tolerance{6e-6, 4e-3, 5e-4},
 		in: []input{shifted(8, act(2, 4, 4, 8)), vec(8), vec(8)}},
+	{name: "group norm of two side by side", value: summed, grad: summed,
+		in: []input{act(2, 3, 5, 8), act(2, 3, 5, 4), vec(12), vec(12)},
+		op: func(in []*gpu.Tensor) *gpu.Tensor {
+			return gpu.Join(in[0], in[1]).GroupNorm(in[2], in[3], 3, 1e-5, true)
+		}},
 	{name: "layer norm", op: layerNorm, value: summed, grad: summed, in: []input{act(2, 3, 10), vec(10), vec(10)}},
 	{name: "layer norm of long rows", op: layerNorm, value: summed, grad: summed, in: []input{act(5, 77), vec(77), vec(77)}},
 
@@ -200,6 +205,12 @@ var rows = []row{
 		op: func(in []*gpu.Tensor) *gpu.Tensor { return gpu.Rows(in[0], 1, 4) }},
 	{name: "channels", value: exact, grad: exact, in: []input{act(2, 3, 9)},
 		op: func(in []*gpu.Tensor) *gpu.Tensor { return gpu.Channels(in[0], 2, 7) }},
+	{name: "pointwise of two side by side", value: summed, grad: summed,
+		in: []input{act(2, 3, 5, 32), act(2, 3, 5, 8), act(6, 1, 1, 40), vec(6)},
+		op: func(in []*gpu.Tensor) *gpu.Tensor { return gpu.Join(in[0], in[1]).Pointwise(in[2], in[3]) }},
+	{name: "three projections", value: summed, grad: summed,
+		in: []input{act(5, 16), act(8, 16), act(8, 16), act(8, 16)},
+		op: func(in []*gpu.Tensor) *gpu.Tensor { return gpu.Concat(gpu.LinearMany(in[0], in[1:], nil)...) }},
 	{name: "concat", op: many(gpu.Concat), value: exact, grad: exact, in: []input{act(2, 3, 5), act(2, 3, 1), act(2, 3, 8)}},
 	{name: "stack", op: many(gpu.Stack), value: exact, grad: exact, in: []input{act(2, 3, 5), act(1, 3, 5)}},
 	{name: "upsample", op: unary(gpu.Upsample2x), value: exact, grad: rounded, in: []input{act(2, 3, 5, 7)}},
