@@ -4,6 +4,7 @@ package ui
 
 import (
 	"fmt"
+	"image"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -166,7 +167,11 @@ func (p *createPage) refresh() {
 		p.status.SetText(fmt.Sprintf("Left: seed %d   Right: seed %d", uint64(p.compared.Recipe.Seed), uint64(p.shown.Recipe.Seed)))
 	case p.shown != nil:
 		r := p.shown.Recipe
-		p.status.SetText(join(fmt.Sprintf("Seed %d", uint64(r.Seed)), sizeText(r.Width, r.Height), plural(r.Steps, "step"), fmt.Sprintf("guidance %g", r.CFGScale)))
+		size := image.Pt(r.Width, r.Height)
+		if s := p.view.source; s != nil && !p.view.quick {
+			size = s.Bounds().Size()
+		}
+		p.status.SetText(join(fmt.Sprintf("Seed %d", uint64(r.Seed)), sizeText(size.X, size.Y), plural(r.Steps, "step"), fmt.Sprintf("guidance %g", r.CFGScale)))
 	default:
 		p.status.SetText("")
 	}

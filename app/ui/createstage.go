@@ -122,6 +122,7 @@ func (p *createPage) showPicked() {
 	p.load(r, func(img image.Image) {
 		if p.shown == r {
 			p.view.show(img)
+			p.refresh() // which tells its size
 		}
 	})
 }

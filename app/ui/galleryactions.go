@@ -52,6 +52,10 @@ func (p *galleryPage) more() []*fyne.MenuItem {
 	if o.recipe.Negative != "" {
 		items = append(items, fyne.NewMenuItem("Copy negative prompt", text("negative prompt", o.recipe.Negative)))
 	}
+	items = append(items, p.win.upscaleItems(func(with Extra) {
+		p.win.upscale(o.recipe, o.image.Rect.Size(), func() ([]byte, error) { return os.ReadFile(o.Path) }, with, p.notice)
+		p.notice.tell("the picture is in the queue, to be enlarged with " + with.Name)
+	})...)
 	items = append(items, fyne.NewMenuItem("Copy recipe", text("recipe", o.recipe.String())))
 	if copy, _ := pictureClipboard(); copy != nil {
 		items = append(items, fyne.NewMenuItem("Copy picture", p.copyPicture))

@@ -106,7 +106,11 @@ func (p *galleryPage) choose(o *opened) {
 		if f.Key == "Model" {
 			f.Value = p.win.modelName(f.Value)
 		}
-		p.facts.Add(beside(fixedSize(factName, 0, caption(f.Key)), newText(f.Value, theme.ColorNameForeground, theme.SizeNameCaptionText).short(), nil))
+		var name fyne.CanvasObject = caption(f.Key)
+		if name.MinSize().Width < factName { // keys of other programs may be longer
+			name = fixedSize(factName, 0, name)
+		}
+		p.facts.Add(beside(name, newText(f.Value, theme.ColorNameForeground, theme.SizeNameCaptionText).short(), nil))
 	}
 	p.facts.Refresh()
 	p.showStar()
@@ -171,11 +175,17 @@ func facts(o *opened) []gallery.Pair {
 	add("Guidance", fmt.Sprintf("%g", r.CFGScale))
 	add("Sampler", strings.TrimSpace(r.Sampler+" "+r.ScheduleType))
 	add("Size", sizeText(b.Dx(), b.Dy()))
+	if r.HiresUpscale > 0 || r.HiresWidth > 0 {
+		add("Enlarged", fmt.Sprintf("from %s, %s", sizeText(r.Width, r.Height), r.HiresUpscaler))
+	}
+	add("Upscaled", upscaledOf(r))
 	add("Model", r.Model)
 	add("Made", when(o.Time, time.Now()))
 	add("File", filepath.Base(o.Path))
 	for _, e := range r.Extra {
-		add(e.Key, e.Value)
+		if e.Key != gallery.KeyUpscaleBy && e.Key != gallery.KeyUpscaler {
+			add(e.Key, e.Value)
+		}
 	}
 	return out
 }

@@ -30,7 +30,9 @@ func (p *prose) CreateRenderer() fyne.WidgetRenderer {
 	k := &picker{selection: r.Objects()[0].(selection), prose: p}
 	k.ExtendBaseWidget(k)
 	p.picker = k
-	return &proseRenderer{r, k, []fyne.CanvasObject{k, r.Objects()[1]}}
+	// It asks for the keyboard, which what is hidden does not get.
+	k.selection.Hide()
+	return &proseRenderer{r, k, []fyne.CanvasObject{k, r.Objects()[1], k.selection}}
 }
 
 // SetText shows another text, of which nothing is selected.

@@ -172,6 +172,9 @@ func TestUpscale(t *testing.T) {
 	if err != nil || got.Prompt != "a pale moon" || got.Seed != small.Recipe.Seed || upscaledOf(got) != "sharp" || p.shown.Image.Bounds().Dx() != 2*fakeSize {
 		t.Errorf("recipe %+v, %v, picture %v", got, err, p.shown.Image.Bounds())
 	}
+	if !strings.Contains(p.status.Text, sizeText(2*fakeSize, 2*fakeSize)) {
+		t.Errorf("below it stands %q", p.status.Text)
+	}
 	p.reuseSettings()
 	if n := p.notice.message.Text; !strings.Contains(n, "enlarged afterwards with sharp") || strings.Contains(n, "but for") {
 		t.Errorf("notice %q", n)
@@ -189,5 +192,32 @@ func TestFolderIsShown(t *testing.T) {
 	w.create.form.second.folder()
 	if f, ok := w.Canvas().Focused().(*entry); w.page != pageSettings || !ok || f.Text != w.settings.Upscalers {
 		t.Errorf("page %d, %v has the keyboard", w.page, w.Canvas().Focused())
+	}
+}
+
+// The gallery's pictures can be enlarged too.
+func TestUpscaleInGallery(t *testing.T) {
+	e := scalersEngine()
+	w, q := open(t, e)
+	q.until(t, "upscalers are offered", scalers(w))
+	hang(t, w, "an owl")
+	w.show(pageGallery)
+	p := w.gallery
+	q.until(t, "it is listed", func() bool { return len(p.list) == 1 })
+	p.grid.walk(0)
+	q.until(t, "it is open", func() bool { return p.chosen != nil })
+	for _, it := range p.more() {
+		if it.Label == "Upscale with" {
+			it.ChildMenu.Items[0].Action()
+		}
+	}
+	q.until(t, "the larger one is listed", func() bool { return idle(w)() && len(p.list) == 2 })
+	q.until(t, "it is open", func() bool { p.grid.walk(0); return p.chosen.Path == p.list[0].Path })
+	names := map[string]string{}
+	for _, f := range facts(p.chosen) {
+		names[f.Key] = f.Value
+	}
+	if names["Upscaled"] != "RealESRGAN_x4plus" || names["Size"] != "32 × 32" || p.chosen.recipe.Prompt != "an owl" || names[gallery.KeyUpscaler] != "" {
+		t.Errorf("facts %v of %q", names, p.chosen.recipe.Prompt)
 	}
 }
