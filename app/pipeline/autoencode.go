@@ -53,7 +53,9 @@ func (g *generation) enlarge(ctx context.Context, p *pass, before *gpu.Tensor, s
 		}
 		if g.req.Hires.Upscaler == "lanczos" {
 			img = imaging.Resize(img, p.width, p.height, imaging.Lanczos)
-		} else if img, err = g.scaler.enlarge(ctx, g.Device, img, p.width, p.height, nil); err != nil {
+		} else if img, err = g.scaler.enlarge(ctx, g.Device, img, p.width, p.height, func(tile, tiles int) {
+			g.report(StageUpscale, p, 0, func(out *Progress) { out.Tile, out.Tiles = tile, tiles })
+		}); err != nil {
 			return nil, err
 		}
 		moments, err := g.encodePixels(values(img, nil), p.width, p.height)

@@ -109,16 +109,18 @@ type Picture struct {
 const (
 	StageEncode  = "encode"  // the prompt and the picture to begin at
 	StageDenoise = "denoise" // the reverse process
-	StageHires   = "hires"   // the same at the larger size
+	StageUpscale = "upscale" // by an ESRGAN, to the larger size
+	StageHires   = "hires"   // the reverse process at that size
 	StageDecode  = "decode"
 )
 
-// Progress is reported at the beginning of each stage and after each step of each
-// picture.
+// Progress is reported at the beginning of each stage, and after each step and each tile
+// of each picture.
 type Progress struct {
 	Image, Images int // which picture, from 1
 	Stage         string
 	Step, Steps   int           // how many are done, of both passes
+	Tile, Tiles   int           // how many are done, of StageUpscale
 	Left          time.Duration // until all pictures are done
 	Preview       image.Image   // the picture as it stands, where one was asked for
 	Rescued       []string      // blocks that had to be run in float32

@@ -3,6 +3,7 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"image"
 	"time"
@@ -78,6 +79,7 @@ func newCreatePage(w *Window) *createPage {
 	p.stage = container.New(columnsLayout{}, p.view)
 	p.form.loras.known = func() []Extra { return w.extras.LoRAs }
 	p.form.loras.folder = func() string { return w.settings.LoRAs }
+	p.form.loras.settings = func() { w.showFolder(&w.settings.LoRAs) }
 	p.form.second.folder = func() { w.showFolder(&w.settings.Upscalers) }
 	p.initial = newInitial(p)
 	p.form.content.Add(p.initial.content)
@@ -160,7 +162,7 @@ func (p *createPage) refresh() {
 	case runs:
 		pr := p.last
 		p.bar.set((pr.Image-1)*pr.Steps+pr.Step, pr.Images*pr.Steps)
-		p.status.SetText(join(ofMany("Picture", pr.Image, pr.Images), ofMany("Step", pr.Step, max(pr.Steps, 2)), left(pr.Left), waiting))
+		p.status.SetText(join(ofMany("Picture", pr.Image, pr.Images), cmp.Or(pr.Doing, ofMany("Step", pr.Step, max(pr.Steps, 2))), left(pr.Left), waiting))
 	case waiting != "":
 		p.status.SetText(waiting)
 	case p.compared != nil && p.shown != nil:

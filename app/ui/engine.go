@@ -214,6 +214,7 @@ type Progress struct {
 	Step, Steps   int
 	Left          time.Duration // of the whole job; the queue fills it in
 	Preview       image.Image   // the picture as it stands; may be nil
+	Doing         string        // what is done between the steps, to show; "": nothing of note
 }
 
 // TrainRequest says what to learn.

@@ -12,13 +12,14 @@ import (
 
 // loraList is the LoRAs that a picture is painted with, each with its strength.
 type loraList struct {
-	more    *link // opens the menu of those that can be added
-	rows    *fyne.Container
-	items   []*loraRow
-	keys    *keys
-	known   func() []Extra // those that can be added
-	folder  func() string  // where they lie
-	changed func()
+	more     *link // opens the menu of those that can be added
+	rows     *fyne.Container
+	items    []*loraRow
+	keys     *keys
+	known    func() []Extra // those that can be added
+	folder   func() string  // where they lie
+	settings func()         // shows where that is chosen
+	changed  func()
 }
 
 type loraRow struct {
@@ -50,7 +51,7 @@ func (l *loraList) menu() (items []*fyne.MenuItem) {
 		none.Disabled = true
 		how := fyne.NewMenuItem("Put .safetensors files there, or train one on the Train page", nil)
 		how.Disabled = true
-		items = []*fyne.MenuItem{none, how}
+		items = []*fyne.MenuItem{none, how, fyne.NewMenuItem("Choose another folder…", l.settings)}
 	}
 	return items
 }

@@ -24,9 +24,14 @@ func TestLoRAs(t *testing.T) {
 	e := &fakeEngine{}
 	w, q := openIn(t, e, dir)
 	l := w.create.form.loras
-	if items := l.menu(); len(items) != 2 || !items[0].Disabled || !strings.Contains(items[0].Label, w.settings.LoRAs) {
+	if items := l.menu(); len(items) != 3 || !items[0].Disabled || !strings.Contains(items[0].Label, w.settings.LoRAs) {
 		t.Errorf("without any, the menu must say where they go: %q", items[0].Label)
 	}
+	l.menu()[2].Action()
+	if f, ok := w.Canvas().Focused().(*entry); w.page != pageSettings || !ok || f.Text != w.settings.LoRAs {
+		t.Errorf("page %d, %v has the keyboard, not the LoRAs' folder", w.page, w.Canvas().Focused())
+	}
+	w.show(pageCreate)
 	if l.rows.Visible() {
 		t.Error("without any, no row is shown")
 	}

@@ -3,6 +3,7 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -218,7 +219,7 @@ func (r *jobRow) step(p Progress) {
 		return
 	}
 	r.bar.set(p.Step, p.Steps)
-	r.state.SetText(join(fmt.Sprintf("step %d of %d", p.Step, p.Steps), left(p.Left)))
+	r.state.SetText(join(cmp.Or(p.Doing, fmt.Sprintf("step %d of %d", p.Step, p.Steps)), left(p.Left)))
 }
 
 // able lets a button be pressed or not.

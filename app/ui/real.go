@@ -95,7 +95,11 @@ func (l *Latent) Generate(ctx context.Context, r Request, progress func(Progress
 	}
 	saved := time.Now()
 	made, err := engine.Generate(ctx, r.Model, req, func(p pipeline.Progress) {
-		progress(Progress{Step: p.Step, Steps: p.Steps, Preview: p.Preview})
+		out := Progress{Step: p.Step, Steps: p.Steps, Preview: p.Preview}
+		if p.Stage == pipeline.StageUpscale {
+			out.Doing = enlarging(p.Tile, p.Tiles)
+		}
+		progress(out)
 		if r.State != "" && p.State != nil && time.Since(saved) > l.stateEvery {
 			saved = time.Now()
 			if s := p.State(); s != nil {
@@ -122,13 +126,18 @@ func (l *Latent) Generate(ctx context.Context, r Request, progress func(Progress
 	return out, nil
 }
 
+// enlarging tells how far an ESRGAN is.
+func enlarging(tile, tiles int) string { return fmt.Sprintf("Enlarging, tile %d of %d", tile, tiles) }
+
 // upscaled is the picture of r.Init enlarged, with the recipe that it has.
 func upscaled(ctx context.Context, engine *pipeline.Engine, r Request, progress func(Progress)) (out Picture, err error) {
 	img, err := pictures.Load(r.Init)
 	if err != nil {
 		return out, fmt.Errorf("the picture to enlarge cannot be read: %w", withoutPath(err, r.Init))
 	}
-	large, err := engine.Upscale(ctx, r.Upscale, img, 0, 0, func(done, all int) { progress(Progress{Step: done, Steps: all}) })
+	large, err := engine.Upscale(ctx, r.Upscale, img, 0, 0, func(done, all int) {
+		progress(Progress{Step: done, Steps: all, Doing: enlarging(done, all)})
+	})
 	if err != nil {
 		return out, err
 	}

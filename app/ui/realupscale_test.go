@@ -61,6 +61,10 @@ func TestRealUpscale(t *testing.T) {
 	r.SecondPass = SecondPass{Hires: 2}
 	filtered := paint(r)
 	r.HiresUpscaler = file
+	doing := map[string]bool{}
+	if _, err := e.Generate(context.Background(), r, func(p Progress) { doing[p.Doing] = true }); err != nil || !doing["Enlarging, tile 1 of 1"] {
+		t.Errorf("it says that it does %v, %v", doing, err)
+	}
 	if p := paint(r); reflect.DeepEqual(p.Image, filtered.Image) || p.Recipe.HiresUpscaler != "twice" {
 		t.Errorf("between the passes it changes nothing, or the recipe does not say: %q", p.Recipe.HiresUpscaler)
 	}
