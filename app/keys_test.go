@@ -22,7 +22,9 @@ func TestKeys(t *testing.T) {
 	d.key(times(4, "Tab")...)      // negative prompt, size, slider and field of the steps
 	d.replace("4")
 	d.until("the form is kept", 20*time.Second, func() bool { f := d.form(); return f.Prompt == "a boat on the sea" && f.Steps == 4 })
-	on := 9 // guidance twice, seed, dice, lock, sampler, schedule, a picture to begin from, Generate
+	// Guidance twice, seed, dice, lock, sampler, schedule, speed, how much larger, a picture
+	// to begin from, the ControlNets' folder, Generate.
+	on := 12
 	if _, err := exec.LookPath("xclip"); err == nil {
 		on++ // Paste
 	}
