@@ -83,6 +83,15 @@ func TestRealControl(t *testing.T) {
 	if c := guided.Recipe.Controls(); len(c) != 1 || !strings.HasPrefix(c[0].Model, "edges [") || c[0].Module != "invert (from white bg & black line)" {
 		t.Errorf("recipe %v", guided.Recipe)
 	}
+	r.Controls = append(r.Controls, Control{Net: want[0].Path, Picture: filepath.Join(dir, "black.png"), Weight: 0.5, End: 0.6})
+	both := paint()
+	if reflect.DeepEqual(both.Image, guided.Image) {
+		t.Error("the second control changes nothing")
+	}
+	if c := both.Recipe.Controls(); len(c) != 2 || c[1].Weight != 0.5 || c[1].End != 0.6 {
+		t.Errorf("recipe %v", both.Recipe)
+	}
+	r.Controls = r.Controls[:1]
 	r.Controls[0].Picture = filepath.Join(dir, "none.png")
 	if _, err := e.Generate(context.Background(), r, func(Progress) {}); err == nil || !strings.Contains(err.Error(), "picture of the control") {
 		t.Errorf("without its picture: %v", err)
