@@ -74,17 +74,19 @@ train-postcard: headless
 	cd out/postcard && cp -r model_index.json tokenizer text_encoder unet vae scheduler $(CURDIR)/assets/model/
 
 # A tarball to unpack into /usr/local or ~/.local: program, icon, desktop entry and
-# MIME type.
+# MIME type, and the libraries that not every desktop has. DT_RPATH, unlike the newer
+# DT_RUNPATH, holds for the libraries that those need too.
 VERSION = $(shell sed -n 's/^Version = "\(.*\)"/\1/p' FyneApp.toml)
 NAME    = latent-$(VERSION)-linux-$(shell $(GO) env GOARCH)
 
 package: setup
 	rm -rf out/package && mkdir -p out/package/$(NAME)/bin
-	$(GO) build $(call tags) -ldflags="-s -w" -o out/package/$(NAME)/bin/latent ./app
+	$(GO) build $(call tags) -ldflags="-s -w -extldflags '-Wl,--disable-new-dtags,-rpath,\$$ORIGIN/../lib/latent'" -o out/package/$(NAME)/bin/latent ./app
 	install -Dm644 assets/icon.png out/package/$(NAME)/share/icons/hicolor/512x512/apps/app.latent.Latent.png
 	install -Dm644 assets/latent.desktop out/package/$(NAME)/share/applications/app.latent.Latent.desktop
 	install -Dm644 assets/latent-mime.xml out/package/$(NAME)/share/mime/packages/app.latent.Latent.xml
 	install -Dm644 LICENSE out/package/$(NAME)/share/doc/latent/LICENSE
+	$(GO) run ./assets/bundle $(call tags) out/package/$(NAME)
 	tar -C out/package --owner=0 --group=0 --sort=name -czf out/$(NAME).tar.gz $(NAME)
 	@echo "The package is out/$(NAME).tar.gz; unpack it with: tar --strip-components=1 -C ~/.local -xzf out/$(NAME).tar.gz"
 
