@@ -10,8 +10,8 @@ FONT    := fonts-noto-color-emoji
 DISPLAY_TEST := xvfb xdotool openbox xclip libgl1-mesa-dri
 PICTURE := out/first.png
 
-# Without oneDNN the program is built all the same, and computes slowly; without
-# the window's libraries all but the window is tested. These are found out when a
+# Without oneDNN the program is built all the same, and computes in float32 by its own
+# kernels; without the window's libraries all but the window is tested. These are found out when a
 # recipe runs: after the set-up.
 nodnnl   = $(shell echo '\#include <dnnl.h>' | gcc -E - >/dev/null 2>&1 || echo nodnnl)
 nowindow = $(shell pkg-config --exists gl xcursor xrandr xinerama xi xxf86vm || echo headless)
@@ -113,7 +113,7 @@ setup-headless:
 	$(call install,$(TOOLS))
 	$(if $(shell command -v $(GO)),,$(call install,golang-go))
 	@$(GO) version >/dev/null || { echo "Go 1.26 is needed: install it from https://go.dev/dl"; exit 1; }
-	$(call install,$(ONEDNN),the program will compute in plain Go$(comma) slowly)
+	$(call install,$(ONEDNN),the program will compute by its own kernels$(comma) in float32)
 
 setup: setup-headless
 	$(call install,$(WINDOW))

@@ -82,9 +82,18 @@ func open(t testing.TB, name string) *gpu.Device {
 	return dev
 }
 
+// devices are all that are built in, and the host's own kernels beside oneDNN.
+func devices() []string {
+	names := gpu.Drivers()
+	if slices.Contains(names, "host") {
+		names = append(names, "host:own")
+	}
+	return names
+}
+
 // onEveryDevice runs a test on each device that is built in.
 func onEveryDevice(t *testing.T, f func(t *testing.T, dev *gpu.Device)) {
-	for _, name := range gpu.Drivers() {
+	for _, name := range devices() {
 		t.Run(name, func(t *testing.T) { f(t, open(t, name)) })
 	}
 }
@@ -227,7 +236,7 @@ func TestOps(t *testing.T) {
 			if !r.noNumeric {
 				t.Run("central differences", func(t *testing.T) { r.checkNumeric(t, want) })
 			}
-			for _, name := range gpu.Drivers() {
+			for _, name := range devices() {
 				for _, dtype := range dtypes {
 					if name == "reference" && dtype == gpu.Float32 {
 						continue // it is the oracle

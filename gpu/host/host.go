@@ -1,13 +1,13 @@
-//go:build cgo && !nodnnl
+//go:build cgo
 
 package host
 
 /*
 #cgo CFLAGS: -std=gnu11 -O3 -fopenmp -Wall
-#cgo LDFLAGS: -ldnnl -fopenmp -lm
+#cgo LDFLAGS: -fopenmp -lm
 #include <omp.h>
 #include "memory.h"
-#include "onednn.h"
+#include "op.h"
 */
 import "C"
 
@@ -25,7 +25,8 @@ func init() { gpu.Register("host", open) }
 // backend is the state behind one open device.
 type backend struct {
 	info    gpu.Info
-	isa     int // as host_isa tells
+	isa     int  // as host_isa tells
+	own     bool // products by the own kernels
 	ops     map[C.host_spec]*op
 	parts   map[C.host_spec]parts
 	layouts []*op // one for each layout of packed weights
@@ -43,21 +44,32 @@ var start = sync.OnceValue(func() error {
 	return nil
 })
 
-// open locks the goroutine to its thread: OpenMP keeps a pool of workers per
-// calling thread, and one pool shall serve.
+// open takes "own" for products by the own kernels though there is oneDNN.
+//
+// It locks the goroutine to its thread: OpenMP keeps a pool of workers per calling
+// thread, and one pool shall serve.
 func open(arg string) (gpu.Backend, error) {
-	if arg != "" {
-		return nil, fmt.Errorf("the host device takes no argument, got %q", arg)
+	if arg != "" && arg != "own" {
+		return nil, fmt.Errorf("the host device takes no argument but own, got %q", arg)
 	}
 	if err := start(); err != nil {
 		return nil, err
 	}
 	runtime.LockOSThread()
 	threads := int(C.omp_get_max_threads())
-	b := &backend{isa: int(C.host_isa()), ops: map[C.host_spec]*op{}, parts: map[C.host_spec]parts{}, buffers: map[*buffer]struct{}{}}
+	b := &backend{ops: map[C.host_spec]*op{}, parts: map[C.host_spec]parts{}, buffers: map[*buffer]struct{}{}}
+	name, detail := "host", "own kernels, "+isa()
+	if b.own = arg == "own" || C.host_onednn == nil; b.own {
+		b.isa = C.HOST_ISA_BASE
+	} else {
+		b.isa, detail = int(C.host_isa()), C.GoString(C.host_isa_name())
+	}
+	if arg != "" {
+		name += ":" + arg
+	}
 	b.info = gpu.Info{
-		Name:    "host",
-		Detail:  fmt.Sprintf("%s, %d threads", C.GoString(C.host_isa_name()), threads),
+		Name:    name,
+		Detail:  fmt.Sprintf("%s, %d threads", detail, threads),
 		Compute: gpu.Float32,
 		Threads: threads,
 	}

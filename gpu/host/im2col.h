@@ -1,7 +1,7 @@
 #ifndef HOST_IM2COL_H
 #define HOST_IM2COL_H
 
-#include "onednn.h"
+#include "op.h"
 
 // host_im2col writes to each row of col [n·p·q, kh·kw·c] the patch of
 // x [n,h,w,c] under one output pixel, zeros outside of x. Then the gradient of

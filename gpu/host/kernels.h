@@ -12,6 +12,7 @@
 #define KERNELS_H
 
 enum { F32, BF16, F16, I32 };                              // gpu.DType
+enum { PRODUCT_TERMS = 256, PRODUCT_VECS = 3 };            // of product: most terms, vectors of a panel
 enum { SILU, GELU, QUICK_GELU, EXP, SQUARE, TANH };        // gpu.Func
 
 // K(result, name, parameters, arguments)
@@ -91,6 +92,11 @@ enum { SILU, GELU, QUICK_GELU, EXP, SQUARE, TANH };        // gpu.Func
 	  (int dt, void *y, const void *x, const void *packed, const float *bias, int add, long n, long h, long w, long c, \
 	   long o),                                                                                                        \
 	  (dt, y, x, packed, bias, add, n, h, w, c, o))                                                                    \
+	K(long, product_lanes, (void), ())                                                                                 \
+	K(void, product,                                                                                                   \
+	  (float *c, long ldc, const float *a, long ras, long cas, const float *b, long terms, long from, long m, long n,  \
+	   long k),                                                                                                        \
+	  (c, ldc, a, ras, cas, b, terms, from, m, n, k))                                                                  \
 	K(void, attention,                                                                                                 \
 	  (int dt, void *y, float *lse, const void *q, const void *k, const void *v, long b, long lq, long lk, long heads, \
 	   long d, float scale, int causal),                                                                               \

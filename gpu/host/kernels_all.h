@@ -21,6 +21,8 @@
 
 #include "kernels_winograd.h"
 
+#include "kernels_product.h"
+
 #define STRING_(s) #s
 #define STRING(s) STRING_(s)
 

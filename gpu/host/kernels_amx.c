@@ -1,4 +1,4 @@
-//go:build cgo && !nodnnl
+//go:build cgo
 
 // Attention in bf16 on the matrix unit of Intel processors (AMX): sixteen times
 // the products of the vector unit, so that the exponentials become the longer

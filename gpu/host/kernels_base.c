@@ -1,4 +1,4 @@
-//go:build cgo && !nodnnl
+//go:build cgo
 
 #include "kernels.h"
 

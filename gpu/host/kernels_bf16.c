@@ -1,4 +1,4 @@
-//go:build cgo && !nodnnl
+//go:build cgo
 
 // All kernels for vector units that convert to bf16 and multiply pairs of it
 // (AVX512-BF16). Attention takes two products an instruction and lane where
@@ -58,7 +58,7 @@ INLINE void tile_bf16(int nv, float *c, long ldc, const uint16_t *a, long lda, c
 
 // product is c[rows,16·panels] (+)= a[rows,2·pairs]·b. rows is a multiple of
 // PANEL_ROWS.
-static void product(long rows, long panels, long pairs, float *c, long ldc, const uint16_t *a, long lda,
+static void product_bf16(long rows, long panels, long pairs, float *c, long ldc, const uint16_t *a, long lda,
                     const uint16_t *b, int add) {
 	long panel = 32 * pairs, steps = ceil_div(panels, PANEL_VECS);
 	for (long s = 0, v = 0, nv; s < steps; s++, v += nv) {

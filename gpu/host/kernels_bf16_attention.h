@@ -45,7 +45,7 @@ struct attend_block {
 static void attend(const struct attend_block *w, const struct sizes *z, const uint16_t *q, const uint16_t *k,
                    const uint16_t *v, long rows, long nk, long ahead, float c) {
 	long padded = round_up(rows, PANEL_ROWS), keys = round_up(nk, 16);
-	product(padded, keys / 16, z->depth / 2, w->sb, keys, q, z->depth, k, 0);
+	product_bf16(padded, keys / 16, z->depth / 2, w->sb, keys, q, z->depth, k, 0);
 	for (long i = 0; i < rows; i++) {
 		long seen = min_(nk, ahead + i);
 		uint16_t *p = w->pb + i * z->keys;
@@ -68,7 +68,7 @@ static void attend(const struct attend_block *w, const struct sizes *z, const ui
 		for (long j = 0; j < z->width; j += 16)
 			_mm512_storeu_ps(o + j, _mm512_mul_ps(_mm512_loadu_ps(o + j), shrink));
 	}
-	product(padded, z->width / 16, keys / 2, w->ob, z->width, w->pb, z->keys, v, !w->first);
+	product_bf16(padded, z->width / 16, keys / 2, w->ob, z->width, w->pb, z->keys, v, !w->first);
 }
 
 static struct sizes sizes_of(long lq, long lk, long heads, long d) {

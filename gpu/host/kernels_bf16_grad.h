@@ -100,8 +100,8 @@ static void attention_grad_bf16(int dt, void *dq, void *dk, void *dv, const void
 				pack_pairs(kr, krow, keys, z.width);
 				memset(dkt, 0, 2 * z.width * keys_max * sizeof *dkt);
 				for (long i0 = causal ? k0 / step * step : 0; i0 < lq; i0 += step) {
-					product(step, keys / 16, z.depth / 2, sb, keys, qb + i0 * z.depth, z.depth, kc, 0);
-					product(step, keys / 16, z.depth / 2, gb, keys, ob + i0 * z.depth, z.depth, vc, 0);
+					product_bf16(step, keys / 16, z.depth / 2, sb, keys, qb + i0 * z.depth, z.depth, kc, 0);
+					product_bf16(step, keys / 16, z.depth / 2, gb, keys, ob + i0 * z.depth, z.depth, vc, 0);
 					for (long i = 0; i < step; i += 2) {
 						long seen[2] = {nk, nk};
 						for (int r = 0; r < 2 && causal; r++)
@@ -109,9 +109,9 @@ static void attention_grad_bf16(int dt, void *dq, void *dk, void *dv, const void
 						grad_rows(ds + i * keys, pair_p + 16 * i, pair_s + 16 * i, sb + i * keys, gb + i * keys,
 						          lb + i0 + i, dot + i0 + i, seen, keys, panel, c);
 					}
-					product(z.width, keys / 16, step / 2, dvt, keys, ot + i0, rows, pair_p, 1);
-					product(z.width, keys / 16, step / 2, dkt, keys, qt + i0, rows, pair_s, 1);
-					product(step, z.width / 16, keys / 2, dqb + i0 * z.width, z.width, ds, keys, kr, 1);
+					product_bf16(z.width, keys / 16, step / 2, dvt, keys, ot + i0, rows, pair_p, 1);
+					product_bf16(z.width, keys / 16, step / 2, dkt, keys, qt + i0, rows, pair_s, 1);
+					product_bf16(step, z.width / 16, keys / 2, dqb + i0 * z.width, z.width, ds, keys, kr, 1);
 				}
 				store_turned((uint16_t *)dk + at_key, z.stride, dkt, keys, nk, d, scale);
 				store_turned((uint16_t *)dv + at_key, z.stride, dvt, keys, nk, d, 1);

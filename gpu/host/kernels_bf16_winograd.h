@@ -136,7 +136,7 @@ static void winograd_bf16(int dt, void *y, const void *x, const void *packed, co
 			for (long p = 0, np; p < panels; p += np) {
 				np = min_(GROUP, panels - p);
 				for (int k = 0; k < PRODUCTS; k++)
-					product(round_up(nt, PANEL_ROWS), np, c / 2, m + k * TILES * np * 16, np * 16, v + k * TILES * c, c,
+					product_bf16(round_up(nt, PANEL_ROWS), np, c / 2, m + k * TILES * np * 16, np * 16, v + k * TILES * c, c,
 					        u + k * o * c + p * 16 * c, 0);
 				for (long t = 0; t < nt; t++)
 					for (long l = 0; l < np * 16; l += 16)

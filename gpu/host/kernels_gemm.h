@@ -1,6 +1,6 @@
 // A small matrix product on packed floats in cache, the core of attention.
 
-enum { TILE_ROWS = LANES == 16 ? 8 : 4, TILE_VECS = 3 }; // accumulators fill the registers
+enum { TILE_ROWS = LANES == 16 ? 8 : 4, TILE_VECS = PRODUCT_VECS }; // accumulators fill the registers
 
 // tile is c[TILE_ROWS][nv·LANES] (+)= a·b for k products. Element (i,j) of a lies
 // at a[i·ras + j·cas]: a transposed matrix needs no copy.

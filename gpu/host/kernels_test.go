@@ -1,4 +1,4 @@
-//go:build cgo && !nodnnl
+//go:build cgo
 
 package host
 
@@ -230,7 +230,12 @@ func TestKernelsAgreeWithReference(t *testing.T) {
 
 // The same bytes come from any number of threads.
 func TestThreadsDoNotChangeResults(t *testing.T) {
-	dev := device(t, "host")
+	for _, name := range []string{"host", "host:own"} {
+		t.Run(name, func(t *testing.T) { threadsDoNotChangeResults(t, device(t, name)) })
+	}
+}
+
+func threadsDoNotChangeResults(t *testing.T, dev *gpu.Device) {
 	defer setThreads(dev.Info().Threads)
 	for _, c := range kernelCases {
 		setThreads(1)

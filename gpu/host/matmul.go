@@ -1,4 +1,4 @@
-//go:build cgo && !nodnnl
+//go:build cgo
 
 package host
 
@@ -6,7 +6,7 @@ package host
 #cgo noescape host_im2col
 #cgo nocallback host_im2col
 #include "im2col.h"
-#include "onednn.h"
+#include "op.h"
 #include "parts.h"
 */
 import "C"
@@ -17,7 +17,7 @@ import (
 	"latent/gpu"
 )
 
-// native tells whether oneDNN computes in dtype on this processor; other types
+// native tells whether products are computed in dtype on this processor; other types
 // are widened to Float32 and back.
 func (b *backend) native(t gpu.DType) bool {
 	return t == gpu.Float32 || t == gpu.BFloat16 && b.isa >= C.HOST_ISA_AVX512
@@ -102,13 +102,13 @@ func (b *backend) gradWeight(name string, spec C.host_spec, dw, db, x, dy *gpu.T
 		spec.bias = 1
 	}
 	run, patches := spec, 0
-	if unfolds(&spec) {
+	if !b.own && unfolds(&spec) {
 		rows := unfolded(&spec)
 		if n := int(rows.n) * int(rows.c) * x.DType().Size(); n <= maxPatches {
 			run, patches = rows, n
 		}
 	}
-	if patches == 0 && spec.kh > 0 {
+	if !b.own && patches == 0 && spec.kh > 0 {
 		if p := b.partsOf(spec); p.c != nil {
 			work := b.scratch.grow(name, p.work)
 			status(name, C.host_parts_run(p.c, ptr(dw), optional(db), ptr(x), ptr(dy), work))

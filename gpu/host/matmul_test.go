@@ -1,4 +1,4 @@
-//go:build cgo && !nodnnl
+//go:build cgo
 
 package host
 
@@ -7,26 +7,40 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"latent/gpu"
 	"latent/gpu/half"
 )
 
-// openTest opens a device together with its backend.
-func openTest(t testing.TB) (*gpu.Device, *backend) {
+// openTest opens a device together with its backend; own is "own" or nothing.
+func openTest(t testing.TB, own ...string) (*gpu.Device, *backend) {
 	t.Helper()
 	var b gpu.Backend
-	gpu.Register("host under test", func(string) (be gpu.Backend, err error) {
-		b, err = open("")
+	gpu.Register("host under test", func(arg string) (be gpu.Backend, err error) {
+		b, err = open(arg)
 		return b, err
 	})
-	dev, err := gpu.Open("host under test")
+	dev, err := gpu.Open("host under test:" + strings.Join(own, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(dev.Close)
 	return dev, b.(*backend)
+}
+
+// eachLibrary runs a test with oneDNN, if it is there, and with the own kernels of each
+// instruction set.
+func eachLibrary(t *testing.T, f func(t *testing.T, dev *gpu.Device, b *backend)) {
+	if dev, b := openTest(t); !b.own {
+		t.Run("oneDNN", func(t *testing.T) { f(t, dev, b) })
+	}
+	eachISA(t, func(t *testing.T) {
+		dev, b := openTest(t, "own")
+		f(t, dev, b)
+	})
 }
 
 var formats = map[gpu.DType]string{gpu.Float32: "F32", gpu.BFloat16: "BF16", gpu.Float16: "F16"}
@@ -119,8 +133,9 @@ func float64s(v []float32) []float64 {
 
 func pad(p int) gpu.Conv { return gpu.Conv{Stride: 1, Top: p, Bottom: p, Left: p, Right: p} }
 
-func TestConv2d(t *testing.T) {
-	dev, b := openTest(t)
+func TestConv2d(t *testing.T) { eachLibrary(t, testConv2d) }
+
+func testConv2d(t *testing.T, dev *gpu.Device, b *backend) {
 	for _, g := range []geometry{
 		{1, 1, 1, 1, 1, 1, 1, pad(0)},
 		{2, 7, 8, 64, 64, 3, 3, pad(1)}, // a pixel more would be Winograd's
@@ -192,8 +207,9 @@ func TestConv2d(t *testing.T) {
 	}
 }
 
-func TestLinear(t *testing.T) {
-	dev, b := openTest(t)
+func TestLinear(t *testing.T) { eachLibrary(t, testLinear) }
+
+func testLinear(t *testing.T, dev *gpu.Device, b *backend) {
 	for _, s := range [][3]int{{1, 1, 1}, {5, 7, 3}, {154, 768, 320}, {2, 320, 1280}, {64, 64, 64}, {33, 100, 130}, {1000, 32, 8}} {
 		for _, dtype := range []gpu.DType{gpu.Float32, gpu.BFloat16} {
 			rows, c, o := s[0], s[1], s[2]
@@ -237,9 +253,42 @@ func TestLinear(t *testing.T) {
 	}
 }
 
+// With the own kernels a picture does not depend on the number of threads, nor on those
+// beside it.
+func TestOwnResultsAreTheSame(t *testing.T) {
+	dev, b := openTest(t, "own")
+	defer setThreads(dev.Info().Threads)
+	r := rand.New(rand.NewPCG(1, 2))
+	const n, side, c, o = 3, 9, 20, 33
+	x, _ := random(t, dev, r, gpu.Float32, n, side, side, c)
+	w, _ := random(t, dev, r, gpu.Float32, o, 3, 3, c)
+	dy, _ := random(t, dev, r, gpu.Float32, n, side, side, o)
+	y, dx := dev.Empty(gpu.Float32, n, side, side, o), dev.Empty(gpu.Float32, n, side, side, c)
+	dw, db := dev.Empty(gpu.Float32, o, 3, 3, c), dev.Empty(gpu.Float32, o)
+	run := func(threads int) [][]float32 {
+		setThreads(threads)
+		b.Conv2d(y, x, w, nil, nil, pad(1))
+		b.Conv2dGradInput(dx, dy, w, pad(1))
+		b.Conv2dGradWeight(dw, db, x, dy, pad(1))
+		return [][]float32{values(t, y), values(t, dx), values(t, dw), values(t, db)}
+	}
+	want := run(1)
+	for i, got := range run(3) {
+		if !slices.Equal(got, want[i]) {
+			t.Errorf("result %d differs between 1 and 3 threads", i)
+		}
+	}
+	last := gpu.Rows(y, 0, 1)
+	b.Conv2d(last, gpu.Rows(x, 2, 3), w, nil, nil, pad(1))
+	if !slices.Equal(values(t, last), want[0][2*side*side*o:]) {
+		t.Error("the last picture alone is another")
+	}
+}
+
 // TestFloat16 passes through Float32.
-func TestFloat16(t *testing.T) {
-	dev, b := openTest(t)
+func TestFloat16(t *testing.T) { eachLibrary(t, testFloat16) }
+
+func testFloat16(t *testing.T, dev *gpu.Device, b *backend) {
 	r := rand.New(rand.NewPCG(1, 2))
 	g := geometry{1, 5, 6, 8, 9, 3, 3, pad(1)}
 	x, xv := random(t, dev, r, gpu.Float16, g.n, g.h, g.w, g.c)

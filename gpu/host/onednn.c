@@ -1,6 +1,6 @@
 //go:build cgo && !nodnnl
 
-#include "onednn.h"
+#include "op.h"
 
 #include "onednn_api.h"
 
@@ -8,7 +8,8 @@
 
 enum { X, W, B, Y, SCRATCH, ARGS };
 
-struct host_op {
+typedef struct {
+    host_op head;
     int kind;
     dnnl_primitive_t run;
     dnnl_primitive_t reorder; // of weights; NULL when plain ones are preferred
@@ -18,8 +19,7 @@ struct host_op {
     dnnl_exec_arg_t order[2];
     md plain_md;
     const_md packed_md; // belongs to run
-    size_t scratch_bytes, packed_bytes;
-};
+} onednn_op;
 
 static dnnl_engine_t engine;
 static dnnl_stream_t stream;
@@ -86,7 +86,7 @@ static dnnl_primitive_desc_t desc_new(const host_spec *s, md *plain) {
 }
 
 // bind makes the memory objects of the arguments.
-static int bind(host_op *op, const_dnnl_primitive_desc_t pd, const host_spec *s) {
+static int bind(onednn_op *op, const_dnnl_primitive_desc_t pd, const host_spec *s) {
     static const int ids[][ARGS] = {
         {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST, DNNL_ARG_SCRATCHPAD},
         {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, 0, DNNL_ARG_DIFF_DST, DNNL_ARG_SCRATCHPAD},
@@ -96,7 +96,7 @@ static int bind(host_op *op, const_dnnl_primitive_desc_t pd, const host_spec *s)
     };
     const int product = s->kind == HOST_GRAD_INPUT && s->kh == 0;
     const int *id = ids[product ? 3 : s->kind];
-    const int present[ARGS] = {1, 1, s->bias, 1, op->scratch_bytes > 0};
+    const int present[ARGS] = {1, 1, s->bias, 1, op->head.scratch_bytes > 0};
     for (int i = 0; i < ARGS; i++) {
         if (!present[i]) continue;
         const_md m = dnnl_primitive_desc_query_md(pd, dnnl_query_exec_arg_md, id[i]);
@@ -118,7 +118,7 @@ static dnnl_primitive_t reorder_new(const_md from, const_md to) {
 }
 
 // bind_reorder prepares packing, or unpacking of a gradient.
-static int bind_reorder(host_op *op) {
+static int bind_reorder(onednn_op *op) {
     op->plain = memory_new(op->plain_md);
     op->packed = memory_new(op->packed_md);
     if (!op->plain || !op->packed) return 0;
@@ -129,8 +129,21 @@ static int bind_reorder(host_op *op) {
     return op->reorder != NULL;
 }
 
-host_op *host_op_new(const host_spec *s) {
-    host_op *op = calloc(1, sizeof *op);
+static void op_free(host_op *head) {
+    onednn_op *op = (onednn_op *)head;
+    for (int i = 0; i < ARGS; i++)
+        if (op->args[i].memory) dnnl_memory_destroy(op->args[i].memory);
+    if (op->plain) dnnl_memory_destroy(op->plain);
+    if (op->packed) dnnl_memory_destroy(op->packed);
+    if (op->reorder) dnnl_primitive_destroy(op->reorder);
+    if (op->restore) dnnl_primitive_destroy(op->restore);
+    if (op->run) dnnl_primitive_destroy(op->run);
+    md_free(op->plain_md);
+    free(op);
+}
+
+static host_op *op_new(const host_spec *s) {
+    onednn_op *op = calloc(1, sizeof *op);
     if (!op) return NULL;
     op->kind = s->kind;
     dnnl_primitive_desc_t pd = desc_new(s, &op->plain_md);
@@ -143,49 +156,25 @@ host_op *host_op_new(const host_spec *s) {
     dnnl_primitive_get_primitive_desc(op->run, &own);
     op->packed_md = dnnl_primitive_desc_query_md(
         own, s->kind == HOST_GRAD_WEIGHT ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
-    op->scratch_bytes =
+    op->head.scratch_bytes =
         dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(own, dnnl_query_scratchpad_md, 0));
     if (!bind(op, own, s)) goto failed;
     if (!dnnl_memory_desc_equal(op->packed_md, op->plain_md)) {
-        op->packed_bytes = dnnl_memory_desc_get_size(op->packed_md);
+        op->head.packed_bytes = dnnl_memory_desc_get_size(op->packed_md);
         if (!bind_reorder(op)) goto failed;
     }
-    return op;
+    return &op->head;
 failed:
-    host_op_free(op);
+    op_free(&op->head);
     return NULL;
 }
 
-void host_op_free(host_op *op) {
-    if (!op) return;
-    for (int i = 0; i < ARGS; i++)
-        if (op->args[i].memory) dnnl_memory_destroy(op->args[i].memory);
-    if (op->plain) dnnl_memory_destroy(op->plain);
-    if (op->packed) dnnl_memory_destroy(op->packed);
-    if (op->reorder) dnnl_primitive_destroy(op->reorder);
-    if (op->restore) dnnl_primitive_destroy(op->restore);
-    if (op->run) dnnl_primitive_destroy(op->run);
-    md_free(op->plain_md);
-    free(op);
+static int same_packing(const host_op *a, const host_op *b) {
+    return dnnl_memory_desc_equal(((const onednn_op *)a)->packed_md, ((const onednn_op *)b)->packed_md);
 }
 
-size_t host_scratch_bytes(const host_op *op) { return op->scratch_bytes; }
-
-size_t host_packed_bytes(const host_op *op) { return op->packed_bytes; }
-
-int host_same_packing(const host_op *a, const host_op *b) {
-    return dnnl_memory_desc_equal(a->packed_md, b->packed_md);
-}
-
-const char *host_op_detail(const host_op *op) {
-    const_dnnl_primitive_desc_t pd = NULL;
-    const char *name = "";
-    dnnl_primitive_get_primitive_desc(op->run, &pd);
-    dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name);
-    return name;
-}
-
-int host_op_run(host_op *op, void *x, void *w, void *b, void *y, void *scratch) {
+static int op_run(host_op *head, void *x, void *w, void *b, void *y, void *scratch) {
+    onednn_op *op = (onednn_op *)head;
     void *const at[ARGS] = {x, w, b, y, scratch};
     dnnl_exec_arg_t args[ARGS];
     int n = 0;
@@ -197,17 +186,17 @@ int host_op_run(host_op *op, void *x, void *w, void *b, void *y, void *scratch) 
     return dnnl_primitive_execute(op->run, stream, n, args);
 }
 
-static int reorder(host_op *op, void *plain, void *packed) {
+static int reorder(host_op *head, void *plain, void *packed) {
+    onednn_op *op = (onednn_op *)head;
     dnnl_memory_set_data_handle(op->plain, plain);
     dnnl_memory_set_data_handle(op->packed, packed);
     return dnnl_primitive_execute(op->reorder, stream, 2, op->order);
 }
 
-int host_pack(host_op *op, void *plain, void *packed) { return reorder(op, plain, packed); }
+static int unpack(host_op *op, void *packed, void *plain) { return reorder(op, plain, packed); }
 
-int host_unpack(host_op *op, void *packed, void *plain) { return reorder(op, plain, packed); }
-
-int host_restore(host_op *op, void *packed, void *plain) {
+static int restore(host_op *head, void *packed, void *plain) {
+    onednn_op *op = (onednn_op *)head;
     if (!op->restore) op->restore = reorder_new(op->packed_md, op->plain_md);
     if (!op->restore) return dnnl_unimplemented;
     dnnl_memory_set_data_handle(op->plain, plain);
@@ -215,6 +204,9 @@ int host_restore(host_op *op, void *packed, void *plain) {
     const dnnl_exec_arg_t order[] = {{DNNL_ARG_FROM, op->packed}, {DNNL_ARG_TO, op->plain}};
     return dnnl_primitive_execute(op->restore, stream, 2, order);
 }
+
+static const host_library library = {op_new, op_free, same_packing, op_run, reorder, unpack, restore};
+const host_library *const host_onednn = &library;
 
 int host_isa(void) {
     int isa = dnnl_get_effective_cpu_isa();

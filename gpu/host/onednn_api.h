@@ -3,7 +3,7 @@
 #ifndef HOST_ONEDNN_API_H
 #define HOST_ONEDNN_API_H
 
-#include "onednn.h"
+#include "op.h"
 
 #include <dnnl.h>
 

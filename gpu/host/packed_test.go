@@ -1,4 +1,4 @@
-//go:build cgo && !nodnnl
+//go:build cgo
 
 package host
 
@@ -10,8 +10,9 @@ import (
 )
 
 // TestPackedWeights follows weights that change, move and are shared.
-func TestPackedWeights(t *testing.T) {
-	dev, b := openTest(t)
+func TestPackedWeights(t *testing.T) { eachLibrary(t, testPackedWeights) }
+
+func testPackedWeights(t *testing.T, dev *gpu.Device, b *backend) {
 	const c = 64
 	one := make([]float32, c)
 	for i := range one {
@@ -38,7 +39,7 @@ func TestPackedWeights(t *testing.T) {
 	w := dev.FromFloat32(diagonal(2), gpu.Float32, c, c)
 	expect(w, 2)
 	if len(w.Buffer().(*buffer).packed) == 0 {
-		t.Skip("oneDNN prefers plain weights here")
+		t.Skip("plain weights are preferred here")
 	}
 	w.Write(diagonal(3))
 	expect(w, 3)
@@ -74,8 +75,9 @@ func TestPackedWeights(t *testing.T) {
 }
 
 // TestHotPath: an operation that was met before allocates nothing.
-func TestHotPath(t *testing.T) {
-	dev, b := openTest(t)
+func TestHotPath(t *testing.T) { eachLibrary(t, testHotPath) }
+
+func testHotPath(t *testing.T, dev *gpu.Device, b *backend) {
 	r := rand.New(rand.NewPCG(1, 2))
 	const dtype = gpu.Float32
 	x, _ := random(t, dev, r, dtype, 1, 4, 4, 64)

@@ -1,7 +1,7 @@
 #ifndef HOST_PARTS_H
 #define HOST_PARTS_H
 
-#include "onednn.h"
+#include "op.h"
 
 // host_parts is the gradient of a convolution's weights with each thread taking
 // a part of the images by itself, and a sum at the end. oneDNN splits the work

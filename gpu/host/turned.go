@@ -1,10 +1,10 @@
-//go:build cgo && !nodnnl
+//go:build cgo
 
 package host
 
 /*
 #include "memory.h"
-#include "onednn.h"
+#include "op.h"
 */
 import "C"
 

@@ -1,10 +1,10 @@
-//go:build cgo && !nodnnl
+//go:build cgo
 
 package host
 
 /*
 #include "memory.h"
-#include "onednn.h"
+#include "op.h"
 #include "parts.h"
 */
 import "C"
@@ -16,7 +16,7 @@ import (
 	"latent/gpu"
 )
 
-// op is a oneDNN operation of one shape.
+// op is a convolution or matrix product of one shape.
 type op struct {
 	c       *C.host_op
 	layout  int // of packed weights: an index into backend.layouts; −1 for plain
@@ -29,6 +29,7 @@ type op struct {
 const maxOps = 2048
 
 func (b *backend) op(name string, spec C.host_spec) *op {
+	spec.own = C.int32_t(flag(b.own))
 	if o, ok := b.ops[spec]; ok {
 		return o
 	}
@@ -41,7 +42,7 @@ func (b *backend) newOp(name string, spec C.host_spec) *op {
 	}
 	c := C.host_op_new(&spec)
 	if c == nil {
-		fail(name, fmt.Errorf("oneDNN cannot do %+v", spec))
+		fail(name, fmt.Errorf("there is no operation for %+v", spec))
 	}
 	o := &op{
 		c:       c,

@@ -1,0 +1,6 @@
+//go:build cgo && !nodnnl
+
+package host
+
+// #cgo LDFLAGS: -ldnnl
+import "C"
