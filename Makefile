@@ -6,6 +6,7 @@ GO      ?= go
 TOOLS   := gcc g++ libc6-dev pkg-config
 ONEDNN  := libdnnl-dev
 WINDOW  := libgl-dev libxcursor-dev libxrandr-dev libxinerama-dev libxi-dev libxxf86vm-dev
+MINGW   := gcc-mingw-w64-x86-64-posix zip
 FONT    := fonts-noto-color-emoji
 DISPLAY_TEST := xvfb xdotool openbox xclip libgl1-mesa-dri
 PICTURE := out/first.png
@@ -33,7 +34,7 @@ export CGO_LDFLAGS := -O2 -g -L$(CURDIR)/gpu/cuda/lib $(CGO_LDFLAGS)
 endif
 endif
 
-.PHONY: build package run test test-cuda headless bench train-postcard setup setup-headless setup-test clean
+.PHONY: build package package-windows run test test-cuda headless bench train-postcard setup setup-headless setup-test setup-windows clean
 
 build: setup
 	$(GO) build $(call tags) -o bin/latent ./app
@@ -90,6 +91,22 @@ package: setup
 	tar -C out/package --owner=0 --group=0 --sort=name -czf out/$(NAME).tar.gz $(NAME)
 	@echo "The package is out/$(NAME).tar.gz; unpack it with: tar --strip-components=1 -C ~/.local -xzf out/$(NAME).tar.gz"
 
+# A zip for Windows, made by mingw: the window, and beside it a program for the command
+# line, as a program for the window has no console there. Both are one file each,
+# without oneDNN. gpu/host/kernels.h says what the assembler is asked for.
+WINDOWS := CC=x86_64-w64-mingw32-gcc CGO_ENABLED=1 GOOS=windows GOARCH=amd64 \
+	CGO_CFLAGS="-O2 -g -DUNALIGNED_MOVES -Wa,-muse-unaligned-vector-move"
+ZIP      = latent-$(VERSION)-windows-amd64
+
+package-windows: setup-windows
+	rm -rf out/package/$(ZIP) out/$(ZIP).zip && mkdir -p out/package/$(ZIP)
+	$(WINDOWS) $(GO) build -tags nodnnl -ldflags="-s -w -H=windowsgui -extldflags=-static" -o out/package/$(ZIP)/latent.exe ./app
+	$(WINDOWS) $(GO) build -tags "headless nodnnl" -ldflags="-s -w -extldflags=-static" -o out/package/$(ZIP)/latent-headless.exe ./app
+	cp LICENSE out/package/$(ZIP)/LICENSE.txt
+	CC=x86_64-w64-mingw32-gcc $(GO) run ./assets/bundle -goos windows -tags nodnnl -licences out/package/$(ZIP)/licences libgomp.a libwinpthread.a
+	cd out/package && zip -qr ../$(ZIP).zip $(ZIP)
+	@echo "The package is out/$(ZIP).zip"
+
 clean:
 	rm -rf bin
 
@@ -114,6 +131,9 @@ setup-headless:
 	$(if $(shell command -v $(GO)),,$(call install,golang-go))
 	@$(GO) version >/dev/null || { echo "Go 1.26 is needed: install it from https://go.dev/dl"; exit 1; }
 	$(call install,$(ONEDNN),the program will compute by its own kernels$(comma) in float32)
+
+setup-windows: setup-headless
+	$(call install,$(MINGW))
 
 setup: setup-headless
 	$(call install,$(WINDOW))

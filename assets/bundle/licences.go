@@ -10,6 +10,22 @@ import (
 	"strings"
 )
 
+// collectLicences writes those of the Go modules and of C libraries, named or by path.
+func collectLicences(dir, tags string, libraries []string) error {
+	for _, path := range libraries {
+		if !filepath.IsAbs(path) {
+			var err error
+			if path, err = find(path); err != nil {
+				return err
+			}
+		}
+		if err := packageLicence(dir, path); err != nil {
+			return err
+		}
+	}
+	return moduleLicences(dir, tags)
+}
+
 // packageLicence copies the licence of a library, as the Debian package it came in
 // states it.
 func packageLicence(dir, library string) error {

@@ -4,7 +4,11 @@
 //
 //	go run ./assets/bundle -tags cuda out/package/NAME
 //	go run ./assets/bundle -check out/package/NAME
-//	go run ./assets/bundle -licences DIR -tags nodnnl
+//
+// Of a program that is linked statically only the licences are to be collected, its own
+// C libraries' too:
+//
+//	go run ./assets/bundle -goos windows -tags nodnnl -licences DIR libgomp.a
 //
 // Libraries are looked for where the C compiler looks ($CC), their licences where
 // Debian's packages keep them.
@@ -28,18 +32,26 @@ const (
 func main() {
 	tags := flag.String("tags", "", "build `tags` of the program, whose modules' licences are wanted")
 	only := flag.Bool("check", false, "change nothing, only check")
-	texts := flag.String("licences", "", "only collect the modules' licences, into this `folder`")
+	texts := flag.String("licences", "", "only collect licences, into this `folder`")
+	goos := flag.String("goos", "", "`system` of the program whose modules' licences are wanted")
 	flag.Parse()
-	if err := run(flag.Arg(0), *tags, *texts, *only); err != nil {
+	if *goos != "" {
+		os.Setenv("GOOS", *goos)      // for go list
+		os.Setenv("CGO_ENABLED", "1") // or the window's modules count as not there
+	}
+	var err error
+	if *texts != "" {
+		err = collectLicences(*texts, *tags, flag.Args())
+	} else {
+		err = run(flag.Arg(0), *tags, *only)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bundle:", err)
 		os.Exit(1)
 	}
 }
 
-func run(root, tags, texts string, only bool) error {
-	if texts != "" {
-		return moduleLicences(texts, tags)
-	}
+func run(root, tags string, only bool) error {
 	if root == "" {
 		return fmt.Errorf("name the package's folder")
 	}
@@ -48,12 +60,7 @@ func run(root, tags, texts string, only bool) error {
 		if err != nil {
 			return err
 		}
-		for _, from := range copied {
-			if err := packageLicence(filepath.Join(root, licences), from); err != nil {
-				return err
-			}
-		}
-		if err := moduleLicences(filepath.Join(root, licences), tags); err != nil {
+		if err := collectLicences(filepath.Join(root, licences), tags, copied); err != nil {
 			return err
 		}
 	}

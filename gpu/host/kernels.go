@@ -8,6 +8,7 @@ package host
 import "C"
 
 import (
+	"fmt"
 	"unsafe"
 
 	"latent/gpu"
@@ -31,7 +32,14 @@ func kind(t *gpu.Tensor) C.int { return C.int(t.DType()) }
 
 func size(n int) C.long { return C.long(n) }
 
-func length(t *gpu.Tensor) C.long { return C.long(t.Len()) }
+// length counts elements, which must fit into a long: Windows has it of 32 bits.
+func length(t *gpu.Tensor) C.long {
+	n := C.long(t.Len())
+	if int(n) != t.Len() {
+		fail("kernel", fmt.Errorf("a tensor of %d elements is too large for this system", t.Len()))
+	}
+	return n
+}
 
 // floats is the address of a Float32 tensor; nil for an absent one.
 func floats(t *gpu.Tensor) *C.float {

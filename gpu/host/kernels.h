@@ -11,6 +11,14 @@
 #ifndef KERNELS_H
 #define KERNELS_H
 
+// The files of one instruction set are for gcc. On Windows that keeps wide vectors on a
+// stack aligned to 16 bytes only and moves them as if they were aligned: there the
+// assembler must make unaligned moves of these (-Wa,-muse-unaligned-vector-move), and
+// UNALIGNED_MOVES says that it does.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && (!defined(_WIN32) || defined(UNALIGNED_MOVES))
+#define KERNELS_X86
+#endif
+
 enum { F32, BF16, F16, I32 };                              // gpu.DType
 enum { PRODUCT_TERMS = 256, PRODUCT_VECS = 3 };            // of product: most terms, vectors of a panel
 enum { SILU, GELU, QUICK_GELU, EXP, SQUARE, TANH };        // gpu.Func

@@ -266,10 +266,10 @@ static void attention_amx(int dt, void *y, float *lse, const void *q, const void
 			}
 		}
 		_tile_release();
-		free(qb);
-		free(ob);
+		release(qb);
+		release(ob);
 	}
-	free(kp);
+	release(kp);
 }
 
 // The system must be asked for the state of the tiles once per process.

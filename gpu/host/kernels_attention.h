@@ -74,6 +74,6 @@ static void attention(int dt, void *y, float *lse, const void *q, const void *k,
 					lse[(bi * heads + h) * lq + q0 + i] = mb[i] + logf(lb[i]);
 			}
 		}
-		free(qb);
+		release(qb);
 	}
 }

@@ -69,7 +69,7 @@ static void attention_grad(int dt, void *dq, void *dk, void *dv, const void *dy,
 				}
 			}
 		}
-		free(qb);
+		release(qb);
 #pragma omp for schedule(static)
 		for (long t = 0; t < b * heads * lq; t++) {
 			long bh = t / lq, i = t % lq;
@@ -86,5 +86,5 @@ static void attention_grad(int dt, void *dq, void *dk, void *dv, const void *dy,
 			store(dt, dq, (bh / heads * lq + i) * stride + bh % heads * d, d, sum);
 		}
 	}
-	free(part);
+	release(part);
 }

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#ifdef KERNELS_X86
 #pragma GCC target("avx2,fma,f16c,bmi2")
 #define ISA avx2
 #define LANES 8

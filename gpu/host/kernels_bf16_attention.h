@@ -138,8 +138,8 @@ static void attention_bf16(int dt, void *y, float *lse, const void *q, const voi
 				_mm512_mask_storeu_ps(lse + h * lq + q0 + i, in, _mm512_mul_ps(l, _mm512_set1_ps((float)M_LN2)));
 			}
 		}
-		free(qb);
-		free(ob);
+		release(qb);
+		release(ob);
 	}
-	free(kp);
+	release(kp);
 }

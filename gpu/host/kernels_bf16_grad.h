@@ -117,8 +117,8 @@ static void attention_grad_bf16(int dt, void *dq, void *dk, void *dv, const void
 				store_turned((uint16_t *)dv + at_key, z.stride, dvt, keys, nk, d, 1);
 			}
 		}
-		free(qb);
-		free(lb);
+		release(qb);
+		release(lb);
 #pragma omp for schedule(static)
 		for (long t = 0; t < bh * lq; t++) {
 			long h = t / lq, i = t % lq;
@@ -133,5 +133,5 @@ static void attention_grad_bf16(int dt, void *dq, void *dk, void *dv, const void
 			}
 		}
 	}
-	free(part_q);
+	release(part_q);
 }

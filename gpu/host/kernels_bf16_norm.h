@@ -178,9 +178,9 @@ static void group_norm_bf16(int dt, void *y, float *stats, const void *x, const 
 			else
 				norm_rows(out, in, scale, shift, rows, width, 0);
 		}
-		free(scale);
+		release(scale);
 	}
-	free(part);
+	release(part);
 }
 
 static void layer_norm_bf16(int dt, void *y, float *stats, const void *x, const float *gamma, const float *beta,

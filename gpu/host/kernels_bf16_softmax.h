@@ -109,6 +109,6 @@ static void softmax_bf16(int dt, void *y, const void *x, long rows, long n) {
 			for (j = 0; j < n; j += 16)
 				narrow(out + j, n - j, _mm512_mul_ps(_mm512_loadu_ps(e + j), inv));
 		}
-		free(e);
+		release(e);
 	}
 }

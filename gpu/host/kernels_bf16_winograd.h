@@ -144,7 +144,7 @@ static void winograd_bf16(int dt, void *y, const void *x, const void *packed, co
 						             bias ? bias + p * 16 + l : NULL, add, o);
 			}
 		}
-		free(m);
-		free(v);
+		release(m);
+		release(v);
 	}
 }

@@ -1,7 +1,10 @@
 // Blocks: kernels compute in float on blocks that stay in the first-level
 // cache; load and store convert from and to the tensor's dtype on the way.
 
+#include "memory.h"
+
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,17 +27,20 @@ INLINE long ceil_div(long a, long b) { return (a + b - 1) / b; }
 INLINE long round_up(long a, long b) { return ceil_div(a, b) * b; }
 
 INLINE int dtype_size(int dt) { return dt == BF16 || dt == F16 ? 2 : 4; }
-INLINE const void *at(int dt, const void *p, long i) { return (const char *)p + i * dtype_size(dt); }
-INLINE void *at_out(int dt, void *p, long i) { return (char *)p + i * dtype_size(dt); }
+// In bytes a tensor may be larger than a long, which Windows has of 32 bits.
+INLINE const void *at(int dt, const void *p, long i) { return (const char *)p + (ptrdiff_t)i * dtype_size(dt); }
+INLINE void *at_out(int dt, void *p, long i) { return (char *)p + (ptrdiff_t)i * dtype_size(dt); }
 
-// scratch is uninitialised memory aligned for vectors. A system that cannot
-// give these few megabytes ends the program, as Go's own allocator would.
+// scratch is uninitialised memory aligned for vectors, until release. A system that
+// cannot give these few megabytes ends the program, as Go's own allocator would.
 static inline void *scratch(size_t bytes) {
-	void *p = NULL;
-	if (posix_memalign(&p, 64, bytes ? bytes : 64))
+	void *p = host_alloc(bytes ? bytes : 64);
+	if (!p)
 		abort();
 	return p;
 }
+
+static inline void release(void *p) { host_free(p); }
 
 INLINE float float_of(uint32_t u) {
 	float f;

@@ -5,7 +5,7 @@ static double add_up(double *part, long n) {
 	double sum = 0;
 	for (long i = 0; i < n; i++)
 		sum += part[i];
-	free(part);
+	release(part);
 	return sum;
 }
 
@@ -106,7 +106,7 @@ static void gaussian_sample(int dt, void *z, const void *moments, const void *no
 					zb[i * c + j] = mo[2 * i * c + j] + std_of(mo[2 * i * c + c + j]) * e[i * c + j];
 			store(dt, z, c * r, c * k, zb);
 		}
-		free(mb);
+		release(mb);
 	}
 }
 
@@ -129,7 +129,7 @@ static void gaussian_sample_grad(int dt, void *dmoments, const void *dz, const v
 				}
 			store(dt, dmoments, 2 * c * r, 2 * c * k, db);
 		}
-		free(mb);
+		release(mb);
 	}
 }
 
@@ -152,7 +152,7 @@ static double gaussian_kl(int dt, const void *moments, long rows, long c) {
 				}
 			part[t] = sum;
 		}
-		free(mb);
+		release(mb);
 	}
 	return add_up(part, blocks);
 }
@@ -173,6 +173,6 @@ static void gaussian_kl_grad(int dt, void *dmoments, const void *moments, long r
 				}
 			store(dt, dmoments, 2 * c * r, 2 * c * k, db);
 		}
-		free(mb);
+		release(mb);
 	}
 }

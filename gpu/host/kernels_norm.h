@@ -102,10 +102,10 @@ static void group_stats(int dt, float *stats, const void *x, long n, long p, lon
 				add_row(&m, load(dt, x, (s * w.rows + r) * width, width, xb), width);
 			finish_chunk(part + t * 2 * groups, &m, to - from, width, c, groups);
 		}
-		free(xb);
+		release(xb);
 	}
 	finish_stats(stats, part, n, w.chunks, groups, (double)p * (c / groups), eps);
-	free(part);
+	release(part);
 }
 
 static void group_norm(int dt, void *y, float *stats, const void *x, const float *gamma, const float *beta, long n,
@@ -144,7 +144,7 @@ static void group_norm(int dt, void *y, float *stats, const void *x, const float
 				store(dt, y, i, width, out);
 			}
 		}
-		free(mean);
+		release(mean);
 	}
 }
 
@@ -169,6 +169,6 @@ static void layer_norm(int dt, void *y, float *stats, const void *x, const float
 			stats[2 * r] = mean;
 			stats[2 * r + 1] = rstd;
 		}
-		free(xb);
+		release(xb);
 	}
 }

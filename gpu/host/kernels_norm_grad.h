@@ -120,11 +120,11 @@ static void group_norm_grad(int dt, void *dx, float *dgamma, float *dbeta, const
 				store(dt, dx, i, width, out);
 			}
 		}
-		free(sum);
-		free(b.mean);
+		release(sum);
+		release(b.mean);
 	}
-	free(part);
-	free(ab);
+	release(part);
+	release(ab);
 }
 
 static void layer_norm_grad(int dt, void *dx, float *dgamma, float *dbeta, const void *dy, const void *x,
@@ -168,7 +168,7 @@ static void layer_norm_grad(int dt, void *dx, float *dgamma, float *dbeta, const
 			dbeta[j] = u;
 			dgamma[j] = v;
 		}
-		free(xb);
+		release(xb);
 	}
-	free(part);
+	release(part);
 }

@@ -120,7 +120,7 @@ static void softmax(int dt, void *y, const void *x, long rows, long n) {
 				out[j] = xb[j] * inv;
 			store(dt, y, r * n, n, out);
 		}
-		free(xb);
+		release(xb);
 	}
 }
 
@@ -139,6 +139,6 @@ static void softmax_grad(int dt, void *dx, const void *dy, const void *y, long r
 				out[j] = p[j] * (g[j] - dot);
 			store(dt, dx, r * n, n, out);
 		}
-		free(gb);
+		release(gb);
 	}
 }

@@ -163,6 +163,6 @@ static void winograd(int dt, void *y, const void *x, const void *packed, const f
 					}
 			}
 		}
-		free(v);
+		release(v);
 	}
 }
