@@ -45,5 +45,7 @@ func eulerAncestral(p *plan) ([]Step, error) {
 func ancestral(sigma, next, eta float64) (down, up float64) {
 	ratio := next / sigma
 	up = min(next, eta*next*math.Sqrt(max(0, (1-ratio)*(1+ratio))))
-	return math.Sqrt((next - up) * (next + up)), up
+	// Where next is a product not yet rounded, arm64 may subtract from that, and find
+	// a little less than up.
+	return math.Sqrt(max(0, next-up) * (next + up)), up
 }
