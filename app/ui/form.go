@@ -80,7 +80,7 @@ func newForm(k *keys, e Engine, models []Model, styles *link) *form {
 	f.alsoLine = beside(nil, f.also, newLink(k, "Forget", func() { f.setBeyond(beyond{}); f.tell() }))
 	f.alsoLine.Hide()
 	f.second = newSecondPane(k, f.tell)
-	show(f.second.content, e.Features().Hires)
+	f.second.show(e.Features().Hires)
 	f.prompt.OnChanged, f.negative.OnChanged, f.size.OnChanged = told, told, told
 	f.steps.changed, f.guidance.changed = f.tell, f.tell
 	f.seed = newEntry(k, 1)
@@ -107,10 +107,9 @@ func newForm(k *keys, e Engine, models []Model, styles *link) *form {
 		f.steps.content, f.guidance.content,
 		beside(fixedSize(numberLabel, 0, middle(caption("Seed"))), f.seed, row(tight, dice, f.lock)),
 		columns(labelled("Sampler", f.sampler), f.scheduled),
-		beside(fixedSize(numberLabel, 0, middle(caption("Speed"))), f.speed, nil),
+		stack(tight, columns(beside(fixedSize(numberLabel, 0, middle(caption("Speed"))), f.speed, nil), f.second.line), f.second.settings),
 		f.ownVAE,
 		f.alsoLine,
-		f.second.content,
 	)
 	return f
 }
@@ -139,7 +138,7 @@ func (f *form) fitHeight(height float32) {
 // wholeForm is the height that the form needs for all of it with its usual spaces,
 // mostForm what it needs with smaller ones for all but its last line, and below lowForm
 // the prompt gives way too: a notice below the form must not move the others much.
-const wholeForm, mostForm, lowForm = 674, 594, 496
+const wholeForm, mostForm, lowForm = 630, 558, 460
 
 func (f *form) tell() {
 	if f.changed != nil {

@@ -80,8 +80,8 @@ func (f *form) vaePath() string {
 	return ""
 }
 
-// speeds are cache intervals from 1 on, in words.
-var speeds = []string{"Exact", "Faster, nearly the same", "Fastest, a little different"}
+// speeds are cache intervals from 1 on: the longer, the more another picture.
+var speeds = []string{"Exact", "Faster", "Fastest"}
 
 // cacheInterval is the chosen one.
 func (f *form) cacheInterval() int { return cmp.Or(f.rare, f.speed.SelectedIndex()+1) }
@@ -93,7 +93,7 @@ func (f *form) setSpeed(interval int) {
 	if f.rare = 0; interval <= len(speeds) {
 		f.speed.Selected = speeds[interval-1]
 	} else {
-		f.rare, f.speed.Selected = interval, fmt.Sprintf("One step of %d is whole", interval)
+		f.rare, f.speed.Selected = interval, fmt.Sprintf("1 of %d whole", interval)
 	}
 	f.speed.Refresh()
 }

@@ -15,9 +15,10 @@ import (
 // secondPane is the second pass in the form: how much larger the picture becomes, by
 // what, and how much of it is painted anew then.
 type secondPane struct {
-	content  fyne.CanvasObject
+	line     fyne.CanvasObject
 	by       *editableChoice // a factor, a size, or notLarger
 	settings fyne.CanvasObject
+	hidden   bool
 	upscaler *choice
 	strength *number
 
@@ -39,11 +40,18 @@ func newSecondPane(k *keys, changed func()) *secondPane {
 	s.strength.changed = changed
 	s.settings = stack(tight, beside(fixedSize(numberLabel, 0, middle(caption("Upscaler"))), s.upscaler, middle(newLink(k, "Folder…", func() { s.folder() }))), s.strength.content)
 	s.by.SetText(notLarger)
-	s.by.OnChanged = func(string) { show(s.settings, s.on()); k.shown(); changed() }
+	s.by.OnChanged = func(string) { s.show(!s.hidden); k.shown(); changed() }
 	s.settings.Hide()
-	s.content = stack(tight, beside(fixedSize(numberLabel, 0, middle(caption("Enlarge"))), s.by, nil), s.settings)
+	s.line = beside(middle(caption("Enlarge")), s.by, nil)
 	s.offer(nil)
 	return s
+}
+
+// show shows the pane, or hides all of it.
+func (s *secondPane) show(on bool) {
+	s.hidden = !on
+	show(s.line, on)
+	show(s.settings, on && s.on())
 }
 
 func (s *secondPane) on() bool {

@@ -161,7 +161,7 @@ func (in *initial) done() {
 		in.page.showPicked()
 	}
 	// A second pass is for pictures that begin at noise.
-	show(in.page.form.second.content, in.data == nil && in.page.win.engine.Features().Hires)
+	in.page.form.second.show(in.data == nil && in.page.win.engine.Features().Hires)
 	in.page.win.keys.shown()
 	in.masked.SetText("All of it is painted anew")
 	if in.mask != nil {
