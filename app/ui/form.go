@@ -107,7 +107,7 @@ func newForm(k *keys, e Engine, models []Model, styles *link) *form {
 		f.steps.content, f.guidance.content,
 		beside(fixedSize(numberLabel, 0, middle(caption("Seed"))), f.seed, row(tight, dice, f.lock)),
 		columns(labelled("Sampler", f.sampler), f.scheduled),
-		stack(tight, columns(beside(fixedSize(numberLabel, 0, middle(caption("Speed"))), f.speed, nil), f.second.line), f.second.settings),
+		stack(tight, beside(beside(middle(caption("Speed")), fixedSize(106, 0, f.speed), nil), f.second.line, nil), f.second.settings),
 		f.ownVAE,
 		f.alsoLine,
 	)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
 )
 
 // secondPane is the second pass in the form: how much larger the picture becomes, by
@@ -42,7 +43,7 @@ func newSecondPane(k *keys, changed func()) *secondPane {
 	s.by.SetText(notLarger)
 	s.by.OnChanged = func(string) { s.show(!s.hidden); k.shown(); changed() }
 	s.settings.Hide()
-	s.line = beside(middle(caption("Enlarge")), s.by, nil)
+	s.line = container.New(&insets{left: tight}, beside(middle(caption("Enlarge")), s.by, nil))
 	s.offer(nil)
 	return s
 }

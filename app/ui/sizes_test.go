@@ -36,6 +36,8 @@ func TestSizes(t *testing.T) {
 			w.create.start()
 			w.create.start()
 			q.until(t, "two are made", idle(w))
+			w.Resize(room)
+			cut(t, "Create from noise", w.Content(), fyne.NewPos(0, 0), fyne.NewPos(0, 0), room)
 			w.create.initial.read(func() (image.Image, error) { return paint("x", 1, 64, 64, 0), nil })
 			q.until(t, "there is a picture to begin from", w.create.initial.settings.Visible)
 			w.create.controls.add().restoreDraft(Control{Net: "/c/control_v11p_sd15_softedge.safetensors", Weight: 1, End: 1}, w.create.initial.data)
