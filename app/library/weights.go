@@ -153,23 +153,15 @@ func openRaw(path string) (Tensors, error) {
 	} else if torchfile.Is(head[:n]) {
 		f, err := torchfile.Open(path)
 		if err != nil {
-			return nil, withoutPath(err, path)
+			return nil, atomicfile.ReasonOf(err, path)
 		}
 		return f, nil
 	}
 	f, err := safetensors.Open(path)
 	if err != nil {
-		return nil, withoutPath(err, path)
+		return nil, atomicfile.ReasonOf(err, path)
 	}
 	return f, nil
-}
-
-// withoutPath drops what will be shown before the error.
-func withoutPath(err error, path string) error {
-	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), path+": ") {
-		return inner
-	}
-	return atomicfile.Reason(err)
 }
 
 func readHead(path string, head []byte) (int, error) {

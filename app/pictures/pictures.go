@@ -12,6 +12,9 @@ import (
 	"image/png"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/disintegration/imaging"
 	"golang.org/x/image/webp"
@@ -23,6 +26,14 @@ const (
 	maxBytes  = 128 << 20
 	MaxPixels = 64 << 20
 )
+
+// Suffixes are those of the files that Load reads, as people name them.
+var Suffixes = []string{".png", ".jpg", ".jpeg", ".webp"}
+
+// Named tells whether a file has the name of a picture. Load goes by what it holds.
+func Named(name string) bool {
+	return slices.Contains(Suffixes, strings.ToLower(filepath.Ext(name)))
+}
 
 // A format is a kind of file that Load reads. Formats are told apart by their
 // first bytes; names are not trusted.
@@ -94,7 +105,7 @@ func Load(path string) (*image.NRGBA, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	data, err := readAll(f)
 	if err != nil {
 		return nil, err
 	}
@@ -105,22 +116,69 @@ func Load(path string) (*image.NRGBA, error) {
 	return img, nil
 }
 
+// readAll reads a file, but of one that is no use in any case its beginning alone:
+// a folder may hold many of those.
+func readAll(f *os.File) ([]byte, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxBytes {
+		return nil, fmt.Errorf("%s: %w", f.Name(), errTooLong)
+	}
+	head, err := io.ReadAll(io.LimitReader(f, headBytes))
+	if err != nil {
+		return nil, err
+	}
+	for _, known := range formats {
+		if !known.is(head) {
+			continue
+		}
+		if c, err := known.config(bytes.NewReader(head)); err == nil && tooLarge(c) {
+			return head, nil
+		}
+		var all bytes.Buffer
+		all.Grow(int(info.Size()) + bytes.MinRead)
+		all.Write(head)
+		_, err := all.ReadFrom(io.LimitReader(f, maxBytes+1-headBytes))
+		return all.Bytes(), err
+	}
+	return head, nil
+}
+
+// headBytes is where a picture's size is told, in most files.
+const headBytes = 64 << 10
+
+var errTooLong = fmt.Errorf("a file of more than %d MB: make it smaller", maxBytes>>20)
+
+func tooLarge(c image.Config) bool { return c.Width > 0 && c.Height > 0 && c.Width > MaxPixels/c.Height }
+
 // Decode is Load for a file that is already in memory.
 func Decode(data []byte) (img *image.NRGBA, err error) {
 	if len(data) > maxBytes {
-		return nil, fmt.Errorf("a picture of more than %d MB", maxBytes>>20)
+		return nil, errTooLong
 	}
 	for _, f := range formats {
 		if !f.is(data) {
 			continue
 		}
 		img, err := f.read(data)
+		if errors.As(err, new(sizeError)) {
+			return nil, err
+		}
 		if err != nil {
 			return nil, fmt.Errorf("damaged %s: %w", f.name, err)
 		}
 		return img, nil
 	}
 	return nil, errors.New("not a PNG, JPEG or WebP picture")
+}
+
+// sizeError is of a picture that is whole, but larger than what is read.
+type sizeError struct{ w, h int }
+
+func (e sizeError) Error() string {
+	return fmt.Sprintf("%d×%d pixels, more than the %d million that are read: make it smaller", e.w, e.h, MaxPixels/1_000_000)
 }
 
 func (f format) read(data []byte) (img *image.NRGBA, err error) {
@@ -134,8 +192,8 @@ func (f format) read(data []byte) (img *image.NRGBA, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if config.Width <= 0 || config.Height <= 0 || config.Width > MaxPixels/config.Height {
-		return nil, fmt.Errorf("%d×%d pixels are too many", config.Width, config.Height)
+	if config.Width <= 0 || config.Height <= 0 || tooLarge(config) {
+		return nil, sizeError{config.Width, config.Height}
 	}
 	decoded, err := f.decode(bytes.NewReader(data))
 	if err != nil {

@@ -2,6 +2,7 @@ package pictures
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -10,6 +11,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -105,12 +107,72 @@ func TestRefuses(t *testing.T) {
 		"cut PNG":      {whole[:len(whole)-20], "damaged PNG"},
 		"cut JPEG":     {[]byte("\xff\xd8\xff\xe0"), "damaged JPEG"},
 		"cut WebP":     {[]byte("RIFF\x10\x00\x00\x00WEBPVP8 "), "damaged WebP"},
-		"huge PNG":     {hugePNG(), "damaged PNG"},
+		"huge PNG":     {hugePNG(), "make it smaller"},
 		"beyond limit": {make([]byte, maxBytes+1), "more than 128 MB"},
 	} {
 		img, err := Decode(c.data)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, error %v, want one line with %q", name, img != nil, err, c.want)
+		}
+	}
+}
+
+// A picture beyond the limit is not decoded, and not called damaged.
+func TestTooLarge(t *testing.T) {
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewPaletted(image.Rect(0, 0, 10_000, 10_000), color.Palette{red, blue})); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Decode(b.Bytes()); err == nil || !strings.HasPrefix(err.Error(), "10000×10000 pixels, more than the 67 million") {
+		t.Error(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	Decode(b.Bytes())
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		t.Errorf("%d bytes to find out that it is too large", n)
+	}
+}
+
+// A file that no memory should hold is refused unread.
+func TestLoadReadsNoMoreThanItNeeds(t *testing.T) {
+	dir := t.TempDir()
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewPaletted(image.Rect(0, 0, 10_000, 10_000), color.Palette{red, blue})); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		head []byte
+		size int64
+		want string
+	}{
+		"long":            {[]byte("\x89PNG\r\n\x1a\n"), 8 << 30, "more than 128 MB"},
+		"large":           {b.Bytes(), 100 << 20, "10000×10000 pixels"},
+		"another's":       {[]byte("II*\x00"), 100 << 20, "not a PNG"},
+		"another's, long": {nil, 8 << 30, "more than 128 MB"},
+	} {
+		path := filepath.Join(dir, name)
+		if err := cmp.Or(os.WriteFile(path, c.head, 0o644), os.Truncate(path, c.size)); err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Load(path)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), path+": ") {
+			t.Errorf("%s: %v, want something of %q", name, err, c.want)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+			t.Errorf("%s: %d bytes to find out", name, n)
+		}
+	}
+}
+
+func TestNamed(t *testing.T) {
+	for name, want := range map[string]bool{"a.png": true, "dir/B.JPEG": true, "c.jpg": true, "d.WebP": true, ".e.png": true, "f.tif": false, "png": false, "g.png.txt": false} {
+		if Named(name) != want {
+			t.Errorf("%s: %v", name, !want)
 		}
 	}
 }

@@ -82,8 +82,11 @@ type Hires struct {
 	Width, Height int     // pixels
 	Upscaler      string  // of Upscalers; or an ESRGAN in Request.UpscalerFolder, without ending, or its file; "" is lanczos
 	Steps         int     // of the whole trajectory; 0: as many as the first pass
-	Strength      float64 // (0,1]; 0 is 0.5
+	Strength      float64 // (0,1]; 0 is HiresStrength
 }
+
+// HiresStrength is how much a second pass paints anew where nothing else is said.
+const HiresStrength = 0.5
 
 // Upscalers are the ways to enlarge between the passes: of the pixels by
 // Lanczos' filter, or of the latents, bilinear.
@@ -170,7 +173,7 @@ func (r Request) withDefaults(m *library.Model) Request {
 			h.Steps = r.Steps
 		}
 		if h.Strength == 0 {
-			h.Strength = 0.5
+			h.Strength = HiresStrength
 		}
 		if h.Scale != 0 {
 			f := float64(m.VAE.Config.Factor())

@@ -95,11 +95,7 @@ func (f *folder) add(root, dir string, like entry) error {
 }
 
 func isPicture(e fs.DirEntry) bool {
-	switch strings.ToLower(filepath.Ext(e.Name())) {
-	case ".png", ".jpg", ".jpeg", ".webp":
-		return !e.IsDir() && !strings.HasPrefix(e.Name(), ".")
-	}
-	return false
+	return !e.IsDir() && pictures.Named(e.Name()) && !strings.HasPrefix(e.Name(), ".")
 }
 
 // mostCaption is how many bytes of a caption are read. A text encoder takes some

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"latent/gpu/atomicfile"
 )
@@ -137,7 +136,7 @@ func (r *run) leaveOut(i int, why error) error {
 	if dir := filepath.Dir(path); isReading(why) && gone(dir) {
 		return fmt.Errorf("the pictures' folder %s is gone: bring it back, then let the training go on", dir)
 	}
-	why = errors.New(strings.TrimPrefix(atomicfile.Reason(why).Error(), path+": "))
+	why = atomicfile.ReasonOf(why, path)
 	switch {
 	case f.fixed:
 		return fmt.Errorf("%s was trained on and cannot be read now: %w: bring it back, then let the training go on", path, why)

@@ -61,7 +61,7 @@ func readAlbum(folder string) ([]leaf, error) {
 // leaves are the pictures of one folder.
 func leaves(folder string, entries []fs.DirEntry) (out []leaf) {
 	for _, e := range entries {
-		if e.IsDir() || !isPictureName(e.Name()) || strings.HasPrefix(e.Name(), ".") {
+		if e.IsDir() || !pictures.Named(e.Name()) || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
 		l := leaf{Picture: gallery.Picture{Path: filepath.Join(folder, e.Name())}}
@@ -72,13 +72,6 @@ func leaves(folder string, entries []fs.DirEntry) (out []leaf) {
 		out = append(out, l)
 	}
 	return out
-}
-
-// pictureSuffixes are those of the files that pictures.Load reads.
-var pictureSuffixes = []string{".png", ".jpg", ".jpeg", ".webp"}
-
-func isPictureName(name string) bool {
-	return slices.Contains(pictureSuffixes, strings.ToLower(filepath.Ext(name)))
 }
 
 func (l *leaf) readCaption() {
@@ -108,7 +101,7 @@ func (l *leaf) look(resolution int) {
 	img, err := pictures.Load(l.Path)
 	l.looked = true
 	if err != nil {
-		l.broken, l.problem = true, withoutPath(err, l.Path).Error()
+		l.broken, l.problem = true, atomicfile.ReasonOf(err, l.Path).Error()
 		return
 	}
 	if b := img.Bounds(); trainer.TooSmall(b.Dx(), b.Dy(), resolution) {

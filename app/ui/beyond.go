@@ -180,6 +180,3 @@ func (b beyond) words() string {
 	add(b.Emphasis != "", "emphasis %s", strings.ToLower(b.Emphasis))
 	return strings.Join(all, ", ")
 }
-
-// usualStrength is that of the pipeline's second pass.
-const usualStrength = 0.5

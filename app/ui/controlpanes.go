@@ -13,6 +13,7 @@ import (
 	"fyne.io/fyne/v2/theme"
 
 	"latent/app/gallery"
+	"latent/app/pictures"
 )
 
 // controlPanes are the pictures that ControlNets look at while one is painted.
@@ -146,7 +147,7 @@ func (c *controlPanes) lost() (names []string) {
 
 // dropped takes a picture file that was let fall on a control, or where one is added.
 func (c *controlPanes) dropped(at fyne.Position, uris []fyne.URI) bool {
-	if c.page.win.page != pageCreate || !c.content.Visible() || len(c.nets) == 0 || len(uris) == 0 || !isPictureName(uris[0].Path()) {
+	if c.page.win.page != pageCreate || !c.content.Visible() || len(c.nets) == 0 || len(uris) == 0 || !pictures.Named(uris[0].Path()) {
 		return false
 	}
 	from := fromFile(uris[0].Path())

@@ -135,7 +135,7 @@ func (p *createPage) load(r *result, then func(image.Image)) {
 	}
 	inBackground(p.win.post, func() (image.Image, error) { return pictures.Load(r.path) }, func(img image.Image, err error) {
 		if err != nil {
-			p.notice.fail(fmt.Sprintf("the picture is gone from the gallery: %v", withoutPath(err, r.path)))
+			p.notice.fail(fmt.Sprintf("the picture is gone from the gallery: %v", atomicfile.ReasonOf(err, r.path)))
 			return
 		}
 		then(img)

@@ -4,6 +4,7 @@ package ui
 
 import (
 	"image"
+	"latent/app/pictures"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/dialog"
@@ -25,7 +26,7 @@ func (w *Window) confirm(title, text, verb string, do func()) {
 
 // askPicture lets a person choose a picture file.
 func (w *Window) askPicture(chosen func(path string)) {
-	w.askFile(storage.NewExtensionFileFilter(pictureSuffixes), w.settings.Output, chosen)
+	w.askFile(storage.NewExtensionFileFilter(pictures.Suffixes), w.settings.Output, chosen)
 }
 
 // askModel lets a person choose a model file.

@@ -11,6 +11,8 @@ import (
 	"fyne.io/fyne/v2/storage"
 
 	"latent/app/gallery"
+	"latent/app/pictures"
+	"latent/gpu/atomicfile"
 )
 
 // dropped takes what a person let fall on the window: a folder to train on, or a
@@ -29,7 +31,7 @@ func (w *Window) dropped(uris []fyne.URI) {
 			return
 		}
 		switch {
-		case isPictureName(path):
+		case pictures.Named(path):
 			w.restore(path)
 			return
 		case isModelName(path):
@@ -81,7 +83,7 @@ func (w *Window) restore(path string) {
 		case begin:
 			w.create.initial.load(path)
 		default:
-			w.create.notice.fail(fmt.Sprintf("%s: %v", name, withoutPath(err, path)))
+			w.create.notice.fail(fmt.Sprintf("%s: %v", name, atomicfile.ReasonOf(err, path)))
 		}
 	})
 }

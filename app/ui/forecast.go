@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
+
+	"latent/app/pipeline"
 )
 
 // Work is how long a picture took.
@@ -63,7 +65,7 @@ func (r Request) effort() float64 {
 	if r.HiresWidth > 0 {
 		grown = float64(r.HiresWidth*r.HiresHeight) / float64(r.Width*r.Height)
 	}
-	return float64(r.Steps) + steps*cmp.Or(r.HiresStrength, usualStrength)*grown
+	return float64(r.Steps) + steps*cmp.Or(r.HiresStrength, pipeline.HiresStrength)*grown
 }
 
 func (m *measures) add(r Request, w Work) {

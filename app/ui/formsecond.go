@@ -11,6 +11,8 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
+
+	"latent/app/pipeline"
 )
 
 // secondPane is the second pass in the form: how much larger the picture becomes, by
@@ -37,7 +39,7 @@ const mostTimes = 16
 func newSecondPane(k *keys, changed func()) *secondPane {
 	s := &secondPane{by: newEditableChoice(k, []string{notLarger, "× 1.5", "× 2", "× 3", "× 4"}), strength: newNumber(k, "Strength", 0.05, 1, 0.05, 1)}
 	s.upscaler = newChoice(k, nil, func(string) { s.wished = ""; changed() })
-	s.strength.set(usualStrength)
+	s.strength.set(pipeline.HiresStrength)
 	s.strength.changed = changed
 	s.settings = stack(tight, beside(fixedSize(numberLabel, 0, middle(caption("Upscaler"))), s.upscaler, middle(newLink(k, "Folder…", func() { s.folder() }))), s.strength.content)
 	s.by.SetText(notLarger)
@@ -136,7 +138,7 @@ func (s *secondPane) request(width, height, unit int) (p SecondPass, err error) 
 
 // pass is p by the chosen upscaler and strength.
 func (s *secondPane) pass(p SecondPass) SecondPass {
-	if p.HiresUpscaler = s.name(); s.strength.value != usualStrength {
+	if p.HiresUpscaler = s.name(); s.strength.value != pipeline.HiresStrength {
 		p.HiresStrength = s.strength.value
 	}
 	return p
@@ -154,5 +156,5 @@ func (s *secondPane) set(p SecondPass) {
 		return
 	}
 	s.choose(p.HiresUpscaler)
-	s.strength.set(cmp.Or(p.HiresStrength, usualStrength))
+	s.strength.set(cmp.Or(p.HiresStrength, pipeline.HiresStrength))
 }

@@ -15,6 +15,7 @@ import (
 
 	"latent/app/gallery"
 	"latent/app/pictures"
+	"latent/gpu/atomicfile"
 )
 
 // opened is a picture file that was read.
@@ -80,7 +81,7 @@ func (p *galleryPage) read() {
 			return
 		}
 		if o == nil {
-			p.notice.fail(fmt.Sprintf("%s cannot be shown: %v", filepath.Base(pic.Path), withoutPath(err, pic.Path)))
+			p.notice.fail(fmt.Sprintf("%s cannot be shown: %v", filepath.Base(pic.Path), atomicfile.ReasonOf(err, pic.Path)))
 			return
 		}
 		if !p.notice.action.Visible() { // Undo stays

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"latent/app/pictures"
+	"latent/gpu/atomicfile"
 )
 
 // fromFile reads a picture that a person gives as a file.
@@ -17,7 +18,7 @@ func fromFile(path string) func() (image.Image, error) {
 	return func() (image.Image, error) {
 		img, err := pictures.Load(path)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Base(path), withoutPath(err, path))
+			return nil, fmt.Errorf("%s: %w", filepath.Base(path), atomicfile.ReasonOf(err, path))
 		}
 		return img, nil
 	}

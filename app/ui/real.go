@@ -12,6 +12,7 @@ import (
 	"latent/app/library"
 	"latent/app/pictures"
 	"latent/app/pipeline"
+	"latent/gpu/atomicfile"
 	"latent/textencoder"
 )
 
@@ -133,7 +134,7 @@ func enlarging(tile, tiles int) string { return fmt.Sprintf("Enlarging, tile %d 
 func upscaled(ctx context.Context, engine *pipeline.Engine, r Request, progress func(Progress)) (out Picture, err error) {
 	img, err := pictures.Load(r.Init)
 	if err != nil {
-		return out, fmt.Errorf("the picture to enlarge cannot be read: %w", withoutPath(err, r.Init))
+		return out, fmt.Errorf("the picture to enlarge cannot be read: %w", atomicfile.ReasonOf(err, r.Init))
 	}
 	large, err := engine.Upscale(ctx, r.Upscale, img, 0, 0, func(done, all int) {
 		progress(Progress{Step: done, Steps: all, Doing: enlarging(done, all)})
@@ -173,7 +174,7 @@ func painting(r Request) (pipeline.Request, error) {
 		}
 		img, err := pictures.Load(f.path)
 		if err != nil {
-			return req, fmt.Errorf("the picture to begin from cannot be read: %w", withoutPath(err, f.path))
+			return req, fmt.Errorf("the picture to begin from cannot be read: %w", atomicfile.ReasonOf(err, f.path))
 		}
 		*f.to = img
 		req.Strength = r.Strength
@@ -183,7 +184,7 @@ func painting(r Request) (pipeline.Request, error) {
 		if c.Picture != "" {
 			img, err := pictures.Load(c.Picture)
 			if err != nil {
-				return req, fmt.Errorf("the picture of the control cannot be read: %w", withoutPath(err, c.Picture))
+				return req, fmt.Errorf("the picture of the control cannot be read: %w", atomicfile.ReasonOf(err, c.Picture))
 			}
 			to.Picture = img
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"latent/app/gallery"
@@ -19,11 +18,6 @@ func saveNext(folder string, p Picture) (string, error) {
 	}
 	path, err := gallery.SaveNext(folder, p.Image, p.Recipe)
 	return path, atomicfile.Reason(err)
-}
-
-// withoutPath takes the file's path out of an error whose message names the file.
-func withoutPath(err error, path string) error {
-	return errors.New(strings.TrimPrefix(atomicfile.Reason(err).Error(), path+": "))
 }
 
 // lookThrough says why a folder does not do to train on.

@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Write replaces the file at path by what fill writes. After an error path is as
@@ -98,6 +99,18 @@ func named(err error, hidden, path string) error {
 		return &fs.PathError{Op: "write", Path: path, Err: pe.Err}
 	case errors.As(err, &le) && le.Old == hidden:
 		return &fs.PathError{Op: "write", Path: path, Err: le.Err}
+	}
+	return err
+}
+
+// ReasonOf is Reason of an error whose text may begin with path, without that too.
+func ReasonOf(err error, path string) error {
+	if inner := errors.Unwrap(err); inner != nil && err.Error() == path+": "+inner.Error() {
+		err = inner
+	}
+	err = Reason(err)
+	if rest, ok := strings.CutPrefix(err.Error(), path+": "); ok {
+		return errors.New(rest)
 	}
 	return err
 }

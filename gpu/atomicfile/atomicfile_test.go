@@ -3,6 +3,7 @@ package atomicfile
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -140,5 +141,26 @@ func TestReason(t *testing.T) {
 	}
 	if plain := errors.New("plain"); Reason(plain) != plain || Reason(nil) != nil {
 		t.Error("another error is left as it is")
+	}
+}
+
+func TestReasonOf(t *testing.T) {
+	const path = "/nowhere/a.png"
+	_, absent := os.Open(path)
+	plain := errors.New("torn")
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{absent, "no such file or directory"}, {fmt.Errorf("%s: %w", path, absent), "no such file or directory"},
+		{plain, "torn"}, {fmt.Errorf("%s: %w", path, plain), "torn"}, {fmt.Errorf("%s: %v", path, plain), "torn"},
+		{fmt.Errorf("model: %w", plain), "model: torn"},
+	} {
+		if got := ReasonOf(c.err, path); got.Error() != c.want {
+			t.Errorf("of %q: %q, want %q", c.err, got, c.want)
+		}
+	}
+	if !errors.Is(ReasonOf(fmt.Errorf("%s: %w", path, plain), path), plain) {
+		t.Error("the error itself is lost")
 	}
 }
