@@ -151,7 +151,9 @@ const headBytes = 64 << 10
 
 var errTooLong = fmt.Errorf("a file of more than %d MB: make it smaller", maxBytes>>20)
 
-func tooLarge(c image.Config) bool { return c.Width > 0 && c.Height > 0 && c.Width > MaxPixels/c.Height }
+func tooLarge(c image.Config) bool {
+	return c.Width > 0 && c.Height > 0 && c.Width > MaxPixels/c.Height
+}
 
 // Decode is Load for a file that is already in memory.
 func Decode(data []byte) (img *image.NRGBA, err error) {

@@ -129,12 +129,13 @@ func TestCaptionsThatCannotBeSaved(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	// The folder cannot be made again either.
-	write(t, dir, "")
 	p.caption.SetText("lost?")
-	q.until(t, "it is told", func() bool { return w.create.notice.Visible() })
-	if got := w.create.notice.message.Text; !strings.Contains(got, "b-bare.txt") {
-		t.Errorf("notice %q", got)
+	q.until(t, "it is told", w.train.notice.Visible)
+	if got := w.train.notice.message.Text; !strings.Contains(got, "b-bare.txt could not be kept: no such file") || p.caption.Text != "lost?" || w.create.notice.Visible() {
+		t.Errorf("notice %q, caption %q", got, p.caption.Text)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("the folder was made again, without its pictures")
 	}
 }
 

@@ -4,6 +4,7 @@ package ui
 
 import (
 	"image"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -206,6 +207,12 @@ func (p *albumPane) choose(i int) {
 	})
 }
 
+// holds tells whether a file is of the pictures that are shown.
+func (p *albumPane) holds(path string) bool {
+	rel, err := filepath.Rel(p.folder, path)
+	return p.folder != "" && err == nil && filepath.IsLocal(rel)
+}
+
 // typed keeps the caption once a moment has passed without another key.
 func (p *albumPane) typed() {
 	if p.filling || p.at < 0 {
@@ -227,11 +234,15 @@ func (p *albumPane) keep() {
 	l := &p.all[p.at]
 	l.caption = strings.TrimSpace(p.caption.Text)
 	path := captionPath(l.Path)
-	if l.caption == "" {
-		p.win.keeper.put(path, []byte{}) // emptied, not removed: it is the person's file
-	} else {
-		p.win.keeper.put(path, []byte(l.caption+"\n"))
+	data := []byte{} // emptied, not removed: it is the person's file
+	if l.caption != "" {
+		data = []byte(l.caption + "\n")
 	}
+	p.win.keeper.putMade(path, func() ([]byte, error) {
+		// A folder that is gone, as with its disk, is not made again for a caption.
+		_, err := os.Stat(filepath.Dir(path))
+		return data, err
+	})
 	p.note.SetText(l.wanting())
 	if t := p.tiles[l.Path]; t != nil {
 		p.mark(t, l)

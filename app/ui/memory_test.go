@@ -75,7 +75,7 @@ func badPictures(t *testing.T) map[string]string {
 		return b.Bytes()
 	}
 	// A paletted picture whose pixels look beyond the palette.
-	p := image.NewPaletted(image.Rect(0, 0, 4, 4), color.Palette{color.Black, color.White, color.White, color.Black})
+	p := image.NewPaletted(image.Rect(0, 0, 64, 64), color.Palette{color.Black, color.White, color.White, color.Black})
 	for i := range p.Pix {
 		p.Pix[i] = 3
 	}

@@ -82,8 +82,11 @@ func newWindow(app fyne.App, e Engine, at places, post poster) *Window {
 	w.keeper = newKeeper(func(path string, err error) {
 		w.post(func() {
 			at := w.create.notice
-			if path == w.places.settings {
+			switch {
+			case path == w.places.settings:
 				at = w.prefs.notice
+			case w.train.album.holds(path):
+				at = w.train.notice
 			}
 			at.fail(fmt.Sprintf("%s could not be kept: %v", path, atomicfile.Reason(err)))
 		})
