@@ -169,11 +169,21 @@ func Decode(data []byte) (img *image.NRGBA, err error) {
 			return nil, err
 		}
 		if err != nil {
-			return nil, fmt.Errorf("damaged %s: %w", f.name, err)
+			return nil, fmt.Errorf("damaged %s: %s", f.name, plain(err))
 		}
 		return img, nil
 	}
 	return nil, errors.New("not a PNG, JPEG or WebP picture")
+}
+
+// plain is an error without the names that decoders have for themselves and for what
+// is wrong.
+func plain(err error) string {
+	s := err.Error()
+	for _, known := range []string{"image: ", "png: ", "jpeg: ", "webp: ", "vp8: ", "vp8l: ", "invalid JPEG format: ", "invalid format: "} {
+		s = strings.TrimPrefix(s, known)
+	}
+	return s
 }
 
 // sizeError is of a picture that is whole, but larger than what is read.

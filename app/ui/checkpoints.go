@@ -154,8 +154,11 @@ func (r *checkpointRow) choose(on bool) { r.panel.choose(on) }
 func (r *checkpointRow) set(k Checkpoint) {
 	r.checkpoint = k
 	name := fmt.Sprintf("Step %d", k.Step)
-	if k.Result {
+	switch {
+	case k.Result:
 		name += ", the result"
+	case k.GoesOn:
+		name += ", to go on from"
 	}
 	r.name.SetText(name)
 	r.what.SetText(join(when(k.Time, time.Now()), byteSize(k.Size)))

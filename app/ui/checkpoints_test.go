@@ -39,7 +39,7 @@ func TestCheckpoints(t *testing.T) {
 	}
 	row := newCheckpointRow(c)
 	row.set(c.all[0])
-	if row.name.Text != "Step 400" || !strings.Contains(row.what.Text, "5 MB") || !row.goOn.Visible() || !row.try.Visible() || !row.trash.Visible() {
+	if row.name.Text != "Step 400, to go on from" || !strings.Contains(row.what.Text, "5 MB") || !row.goOn.Visible() || !row.try.Visible() || !row.trash.Visible() {
 		t.Errorf("row %q, %q", row.name.Text, row.what.Text)
 	}
 	row.set(c.all[1])
@@ -98,7 +98,7 @@ func TestBuildOn(t *testing.T) {
 	weights := filepath.Join(was.Output, "fur-000250.safetensors")
 	p.buildOn(was, Checkpoint{Path: weights, Step: 250})
 	q.until(t, "it is in the form", p.begins.content.Visible)
-	if got := p.notice.message.Text; !strings.Contains(got, "ur-3 will begin with the weights of fur at step 250") || p.begins.says.Text != "Begins with fur-000250" {
+	if got := p.notice.message.Text; !strings.Contains(got, "training, fur-3, begins with the weights of fur at step 250") || p.begins.says.Text != "Begins with fur-000250" {
 		t.Errorf("%q, %q", got, p.begins.says.Text)
 	}
 	p.steps.set(3)
@@ -171,8 +171,8 @@ func TestTrainNotes(t *testing.T) {
 	}{
 		{nil, ""},
 		{[]TrainProgress{bad("a.png")}, "a.png is left out: not a PNG."},
-		{[]TrainProgress{bad("a.png"), bad("b.png")}, "a.png and b.png are left out. a.png is left out: not a PNG."},
-		{[]TrainProgress{bad("a.png"), bad("b.png"), bad("c.png"), bad("d.png"), bad("e.png")}, "a.png, b.png, c.png and 2 more are left out. a.png is left out: not a PNG."},
+		{[]TrainProgress{bad("a.png"), bad("b.png")}, "a.png and b.png are left out. a.png: not a PNG."},
+		{[]TrainProgress{bad("a.png"), bad("b.png"), bad("c.png"), bad("d.png"), bad("e.png")}, "a.png, b.png, c.png and 2 more are left out. a.png: not a PNG."},
 		{[]TrainProgress{bad("a.png"), {Note: "no room at step 3"}, {Note: "no room at step 5"}}, "a.png is left out: not a PNG. No room at step 5."},
 	} {
 		w, q := open(t, &fakeEngine{notes: c.notes})

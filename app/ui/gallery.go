@@ -52,8 +52,9 @@ type galleryPage struct {
 	negative *prose
 	facts    *fyne.Container
 	star     *button
-	chosen   *opened
-	wanted   gallery.Picture // what is to be opened
+	whole    []fyne.CanvasObject // what is of use with a picture that can be shown
+	chosen   *opened             // nil: none, or one that cannot be shown
+	wanted   gallery.Picture     // what has the ring
 	opening  bool
 }
 
@@ -80,10 +81,11 @@ func newGalleryPage(w *Window) *galleryPage {
 	p.star = newButton(k, "", icon("star-line"), p.toggleFavourite)
 	full := newButton(k, "", theme.ViewFullScreenIcon(), p.openLightbox)
 	more := newMenuButton(k, "More", theme.MoreHorizontalIcon(), p.more)
-	actions := stack(tight,
+	p.whole = []fyne.CanvasObject{
 		newButton(k, "Use these settings", theme.ContentUndoIcon(), p.reuse).primary(),
-		columns(newButton(k, "Save as…", theme.DocumentSaveIcon(), p.saveAs), more),
-		columns(full, p.star, newButton(k, "", theme.DeleteIcon(), p.trash)))
+		columns(newButton(k, "Save as…", theme.DocumentSaveIcon(), p.saveAs), more), full,
+	}
+	actions := stack(tight, p.whole[0], p.whole[1], columns(full, p.star, newButton(k, "", theme.DeleteIcon(), p.trash)))
 	p.details = container.New(&insets{left: tight}, fixedSize(detailsWidth, 0, newPanel(colorPanel, gap+2, container.New(detailsLayout{}, p.view,
 		container.New(&insets{top: tight, bottom: tight}, newFading(k, stack(tight, p.prompt, p.negative, container.New(&insets{left: 7}, p.facts))).content), actions))))
 	p.details.Hide()
@@ -165,8 +167,8 @@ func (p *galleryPage) arrange() {
 		p.emptyText.SetText("Each picture that you make is kept in this gallery")
 	}
 	p.grid.chosen = -1
-	if p.chosen != nil {
-		p.grid.chosen = p.indexOf(p.chosen.Path)
+	if p.wanted.Path != "" {
+		p.grid.chosen = p.indexOf(p.wanted.Path)
 	}
 	p.grid.anchor = p.indexOf(anchor)
 	p.keepPicks()

@@ -80,15 +80,29 @@ func (p *galleryPage) read() {
 			p.read()
 			return
 		}
-		if o == nil {
-			p.notice.fail(fmt.Sprintf("%s cannot be shown: %v", filepath.Base(pic.Path), atomicfile.ReasonOf(err, pic.Path)))
-			return
-		}
 		if !p.notice.action.Visible() { // Undo stays
 			p.notice.clear()
 		}
-		p.choose(o)
+		if o == nil {
+			p.chooseBroken(pic.Path, atomicfile.ReasonOf(err, pic.Path))
+		} else {
+			p.choose(o)
+		}
 	})
+}
+
+// chooseBroken shows why a file is no picture, in place of one: what is done to what
+// is chosen is done to it.
+func (p *galleryPage) chooseBroken(path string, why error) {
+	p.chosen = nil
+	says := sentence(fmt.Sprintf("%s cannot be shown: %v", filepath.Base(path), why))
+	p.view.show(nil)
+	p.lightbox.view.show(nil)
+	p.lightbox.title.SetText(says)
+	p.prompt.SetText(says)
+	p.negative.Hide()
+	p.facts.Objects = nil
+	p.detail(path)
 }
 
 // choose shows a picture that was read.
@@ -113,15 +127,24 @@ func (p *galleryPage) choose(o *opened) {
 		}
 		p.facts.Add(beside(name, newText(f.Value, theme.ColorNameForeground, theme.SizeNameCaptionText).short(), nil))
 	}
+	p.detail(o.Path)
+}
+
+// detail brings up the details of a file.
+func (p *galleryPage) detail(path string) {
 	p.facts.Refresh()
+	for _, o := range p.whole {
+		show(o, p.chosen != nil)
+	}
 	p.showStar()
 	if !p.details.Visible() {
 		p.details.Show()
 		p.content.Refresh()
 	}
-	for path, t := range p.tiles {
-		t.choose(path == o.Path)
+	for at, t := range p.tiles {
+		t.choose(at == path)
 	}
+	p.win.keys.shown()
 }
 
 // showStar shows whether all that are chosen are favourites.

@@ -20,10 +20,8 @@ func (p *galleryPage) targets() (paths []string) {
 				paths = append(paths, g.Path)
 			}
 		}
-	case p.opening && p.wanted.Path != "": // it has the ring already
+	case p.wanted.Path != "": // read already or not, and whether it can be shown or not
 		paths = []string{p.wanted.Path}
-	case p.chosen != nil:
-		paths = []string{p.chosen.Path}
 	}
 	return paths
 }

@@ -20,6 +20,7 @@ type monitor struct {
 	chart                              *chart
 	empty                              fyne.CanvasObject
 	status                             *text
+	stage                              string // that status has told
 	bar                                *bar
 	lossStat, stepStat, speedStat, eta *text
 	try                                *button
@@ -108,6 +109,7 @@ func (m *monitor) begin(anew bool) {
 		m.sampleBox.Hide()
 	}
 	m.draw(nil)
+	m.stage = ""
 	m.status.SetText(startingWord)
 	for _, t := range []*text{m.lossStat, m.stepStat, m.speedStat, m.eta} {
 		t.SetText("–")
@@ -156,7 +158,8 @@ func (m *monitor) show(n trainNews) {
 	switch {
 	case n.saved > 0:
 		m.status.SetText(fmt.Sprintf("Checkpoint saved at step %d", n.saved))
-	case n.Stage != "" && (!n.HasLoss || m.status.Text == startingWord):
+	case n.Stage != "" && n.Stage != m.stage: // and else what was told since stands
+		m.stage = n.Stage
 		m.status.SetText(n.Stage)
 	}
 	for _, img := range n.Samples {

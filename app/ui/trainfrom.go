@@ -65,7 +65,7 @@ func (p *trainPage) buildOn(r TrainRequest, k Checkpoint) {
 		r.Output = filepath.Join(filepath.Dir(r.Output), f.name)
 		p.fill(r)
 		p.tab(tabPictures)
-		p.notice.tell(fmt.Sprintf("%s will begin with the weights of %s at step %d, and train anew from there: set its steps and start it", f.name, old, k.Step))
+		p.notice.tell(fmt.Sprintf("a new training, %s, begins with the weights of %s at step %d: set its steps and start it", f.name, old, k.Step))
 	})
 }
 

@@ -119,15 +119,18 @@ func noteText(notes, leftOut []string) string {
 	}
 	switch n := len(leftOut); {
 	case n > 1 && n <= 4:
-		first = joinAnd(leftOut) + " are left out. " + first
+		first = joinAnd(leftOut) + " are left out. " + reasonOnly(first)
 	case n > 4:
-		first = fmt.Sprintf("%s and %d more are left out. %s", strings.Join(leftOut[:3], ", "), n-3, first)
+		first = fmt.Sprintf("%s and %d more are left out. %s", strings.Join(leftOut[:3], ", "), n-3, reasonOnly(first))
 	}
 	if len(others) > 0 {
 		first = strings.TrimSpace(first + " " + others[len(others)-1])
 	}
 	return first
 }
+
+// reasonOnly is the note on one picture where it was said already that it is left out.
+func reasonOnly(note string) string { return strings.Replace(note, " is left out: ", ": ", 1) }
 
 // finished is told that the training has ended, or why, and whether it has left
 // anything to try.
