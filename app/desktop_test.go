@@ -192,6 +192,24 @@ func (d *desk) click(x, y int) {
 	time.Sleep(150 * time.Millisecond)
 }
 
+// held clicks while a key is down.
+func (d *desk) held(key string, x, y int) {
+	d.t.Helper()
+	d.must("keydown", key)
+	d.click(x, y)
+	d.must("keyup", key)
+	time.Sleep(150 * time.Millisecond)
+}
+
+// favourites are the names of the pictures with a star, in order.
+func (d *desk) favourites() []string {
+	data, err := os.ReadFile(d.path("Pictures", "Latent", ".favourites"))
+	if err != nil && !os.IsNotExist(err) {
+		d.t.Error(err)
+	}
+	return strings.Fields(string(data))
+}
+
 func (d *desk) until(what string, limit time.Duration, done func() bool) {
 	d.t.Helper()
 	for end := time.Now().Add(limit); !done(); time.Sleep(50 * time.Millisecond) {
@@ -213,6 +231,18 @@ func (d *desk) shot() {
 	if data, err := os.ReadFile(d.frame); err == nil && dir != "" {
 		os.WriteFile(filepath.Join(dir, strings.ReplaceAll(d.t.Name(), "/", "-")+".xwd"), data, 0o644)
 	}
+}
+
+// opens presses keys until the details of a picture of the gallery are shown.
+func (d *desk) opens(keys ...string) {
+	d.t.Helper()
+	const left, top, right, bottom = 820, 80, 1080, 560
+	none := d.look(left, top, right, bottom)
+	d.until(fmt.Sprintf("%v opens a picture", keys), time.Minute, func() bool {
+		d.key(keys...)
+		time.Sleep(100 * time.Millisecond)
+		return d.look(left, top, right, bottom) != none
+	})
 }
 
 // look is a checksum of a part of the window's pixels.

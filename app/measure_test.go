@@ -35,13 +35,16 @@ func newFakeDesk(t *testing.T, count, steps int) *desk {
 }
 
 // resident is the program's memory in bytes, as the system counts it.
-func (d *desk) resident() int64 {
+func (d *desk) resident() int64 { d.t.Helper(); return d.memory("VmRSS:") }
+
+// memory is one of the system's counts of the program's memory, in bytes.
+func (d *desk) memory(which string) int64 {
 	d.t.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.program.Process.Pid))
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(data), "VmRSS:")
+	_, rest, _ := strings.Cut(string(data), which)
 	var kB int64
 	if _, err := fmt.Sscan(rest, &kB); err != nil {
 		d.t.Fatal(err)

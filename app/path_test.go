@@ -139,6 +139,8 @@ func TestPath(t *testing.T) {
 		return err == nil && strings.Contains(r.Prompt, "<lora:my-model:1>") && len(r.LoraHashes) == 1
 	})
 
+	d.picksSeveral()
+
 	// Queue, form and settings come back as they were left.
 	d.key("ctrl+p")
 	d.prompt("waits for tomorrow")

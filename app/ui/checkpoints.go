@@ -138,7 +138,7 @@ func newCheckpointRow(c *checkpointsPane) *checkpointRow {
 	r.name = newText("", theme.ColorNameForeground, theme.SizeNameText).short()
 	r.what = caption("").short()
 	r.goOn = newButton(k, "Go on", nil, func() { c.page.resume(c.request) }).quiet()
-	r.buildOn = newButton(k, "New from here", nil, func() { c.page.buildOn(c.request, r.checkpoint) }).quiet()
+	r.buildOn = newButton(k, "From here", nil, func() { c.page.buildOn(c.request, r.checkpoint) }).quiet()
 	r.try = newButton(k, "Try", nil, func() { c.try(r.checkpoint) }).quiet()
 	r.trash = newButton(k, "", theme.DeleteIcon(), func() { c.trash(r.checkpoint) }).quiet()
 	r.panel = newPanel(colorStage, 10, beside(nil, middle(stack(3, r.name, r.what)), middle(row(0, r.goOn, r.buildOn, r.try, r.trash))))
@@ -153,15 +153,15 @@ func (r *checkpointRow) choose(on bool) { r.panel.choose(on) }
 
 func (r *checkpointRow) set(k Checkpoint) {
 	r.checkpoint = k
-	name := fmt.Sprintf("Step %d", k.Step)
+	r.name.SetText(fmt.Sprintf("Step %d", k.Step))
+	what := ""
 	switch {
 	case k.Result:
-		name += ", the result"
+		what = "the result"
 	case k.GoesOn:
-		name += ", to go on from"
+		what = "to go on from"
 	}
-	r.name.SetText(name)
-	r.what.SetText(join(when(k.Time, time.Now()), byteSize(k.Size)))
+	r.what.SetText(join(what, byteSize(k.Size), when(k.Time, time.Now())))
 	show(r.goOn, k.GoesOn && r.pane.free(k))
 	show(r.buildOn, !k.GoesOn && r.pane.page.cancel == nil)
 	show(r.try, r.pane.free(k))

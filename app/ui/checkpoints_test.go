@@ -39,7 +39,7 @@ func TestCheckpoints(t *testing.T) {
 	}
 	row := newCheckpointRow(c)
 	row.set(c.all[0])
-	if row.name.Text != "Step 400, to go on from" || !strings.Contains(row.what.Text, "5 MB") || !row.goOn.Visible() || !row.try.Visible() || !row.trash.Visible() {
+	if row.name.Text != "Step 400" || !strings.HasPrefix(row.what.Text, "to go on from") || !strings.Contains(row.what.Text, "5 MB") || !row.goOn.Visible() || !row.try.Visible() || !row.trash.Visible() {
 		t.Errorf("row %q, %q", row.name.Text, row.what.Text)
 	}
 	row.set(c.all[1])

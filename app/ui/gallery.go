@@ -63,7 +63,7 @@ func newGalleryPage(w *Window) *galleryPage {
 	p := &galleryPage{win: w, notice: newNotice(k), tiles: map[string]*tile{}, favourites: map[string]bool{}, picked: map[string]bool{}, stale: true}
 	p.thumbs = newThumbs(w.post, filepath.Join(w.places.cache, "thumbnails"), p.thumbReady)
 	p.search = newEntry(k, 1)
-	p.search.SetPlaceHolder("Search prompts, models, seeds")
+	p.search.SetPlaceHolder("Search")
 	p.search.SetIcon(theme.SearchIcon())
 	p.search.OnChanged = func(string) { p.changed() }
 	p.search.OnSubmitted = func(string) { w.Canvas().Focus(p.grid) }

@@ -74,17 +74,11 @@ func (a trainNews) merge(b trainNews) trainNews {
 // newest weights.
 func newMonitor(k *keys, enlarge func(image.Image), try func()) *monitor {
 	m := &monitor{chart: newChart(), bar: newBar()}
-	stat := func(name string) (*text, fyne.CanvasObject) {
-		t := heading("–").short()
-		box := newPanel(colorStage, 10, stack(2, caption(name).short(), t))
-		box.radius = radiusSmall
-		return t, box
-	}
 	var tiles [4]fyne.CanvasObject
-	m.lossStat, tiles[0] = stat("Loss")
-	m.stepStat, tiles[1] = stat("Step")
-	m.speedStat, tiles[2] = stat("Samples / s")
-	m.eta, tiles[3] = stat("Time left")
+	m.lossStat, tiles[0] = newStat("Loss")
+	m.stepStat, tiles[1] = newStat("Step")
+	m.speedStat, tiles[2] = newStat("Samples / s")
+	m.eta, tiles[3] = newStat("Time left")
 	m.try = newButton(k, tryWord, icon("create"), try)
 	m.try.Hide()
 	m.empty = emptyState(icon("train"), "The loss curve appears here", "It falls as the model learns your pictures")
@@ -93,7 +87,7 @@ func newMonitor(k *keys, enlarge func(image.Image), try func()) *monitor {
 	m.sampleBox.Hide()
 	m.status = newText("", colorMuted, theme.SizeNameCaptionText).short()
 	m.board = container.NewBorder(
-		stack(gap, columns(tiles[:]...), stack(tight, beside(nil, middle(m.status), m.try), m.bar)),
+		stack(gap, container.New(statsLayout{}, tiles[:]...), stack(tight, beside(nil, middle(m.status), m.try), m.bar)),
 		m.sampleBox, nil, nil,
 		container.New(&insets{bottom: tight}, container.New(&insets{top: gap}, newPanel(colorStage, gap, container.NewStack(m.chart, m.empty)))))
 	return m
