@@ -71,6 +71,7 @@ func (l *lines) hideRest() {
 const (
 	chartLeft, chartBottom = 46, 22 // room for the numbers
 	segmentWidth           = 2
+	tickHeight             = 28 // of a number with the space around it
 )
 
 func (r *chartRenderer) Layout(size fyne.Size) {
@@ -98,7 +99,7 @@ func (r *chartRenderer) Layout(size fyne.Size) {
 	w, h := size.Width-chartLeft-8, size.Height-chartBottom-8
 	cv := &r.c.curve
 	if w > 40 && h > 20 && len(cv.raw) > 0 {
-		low, high, tick := cv.axis()
+		low, high, tick := cv.axis(float64(min(max(h/tickHeight, 1), 4)))
 		y := func(v float32) float32 { return 8 + h - h*float32((float64(v)-low)/(high-low)) }
 		for i := 0; ; i++ {
 			v := low + float64(i)*tick

@@ -34,10 +34,10 @@ func (c *curve) add(l Loss) {
 	c.smooth = append(c.smooth, s+(v-s)/float32(window(len(c.raw))))
 }
 
-// axis returns the ends of the vertical axis and the distance of its ticks. The
-// highest hundredth of the losses may stand out: the first ones would flatten
+// axis returns the ends of the vertical axis and the distance of its ticks, of which
+// there are about as many as wanted. The highest hundredth of the losses may stand out: the first ones would flatten
 // all others.
-func (c *curve) axis() (low, high, tick float64) {
+func (c *curve) axis(ticks float64) (low, high, tick float64) {
 	v := thin(c.raw, 400)
 	slices.Sort(v)
 	low, high = float64(v[0]), float64(v[len(v)*99/100])
@@ -45,7 +45,7 @@ func (c *curve) axis() (low, high, tick float64) {
 	if span := high - low; span < 1e-9 {
 		high = low + max(math.Abs(low)*0.1, 1e-6)
 	}
-	tick = niceStep((high - low) / 4)
+	tick = niceStep((high - low) / ticks)
 	return math.Floor(low/tick) * tick, math.Ceil(high/tick) * tick, tick
 }
 

@@ -118,7 +118,7 @@ func TestCurve(t *testing.T) {
 	if s := float64(c.smooth[999]); math.Abs(s-2) > 0.05 {
 		t.Errorf("smoothed to %.3f, want 2", s)
 	}
-	low, high, tick := c.axis()
+	low, high, tick := c.axis(4)
 	if low > 1.01 || high < 2.9 || (high-low)/tick > 6 || (high-low)/tick < 2 {
 		t.Errorf("axis from %g to %g by %g", low, high, tick)
 	}
@@ -128,7 +128,7 @@ func TestAxisOfAFlatCurve(t *testing.T) {
 	for _, v := range []float64{0, 0.5, -3, 1e-9} {
 		var c curve
 		c.add(Loss{Step: 1, Value: v})
-		low, high, tick := c.axis()
+		low, high, tick := c.axis(4)
 		if !(low < high && tick > 0 && low <= v && v <= high) || (high-low)/tick > 20 {
 			t.Errorf("%g: axis from %g to %g by %g", v, low, high, tick)
 		}
