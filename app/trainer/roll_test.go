@@ -55,7 +55,7 @@ func broken(t *testing.T) map[string][2]string {
 		"bb-empty.png": {"", "not a PNG"},
 		"bc-torn.png":  {gray[:len(gray)/2], "damaged PNG"},
 		"cc-tiff.png":  {"II*\x00\x08\x00\x00\x00", "not a PNG"},
-		"dd-huge.png":  {string(huge), "too many"},
+		"dd-huge.png":  {string(huge), "make it smaller"},
 		"ff-small.png": {encode(image.NewGray(image.Rect(0, 0, 90, 7))), "only 90×7 pixels"},
 	}
 }
