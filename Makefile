@@ -95,15 +95,16 @@ package: setup
 # line, as a program for the window has no console there. Both are one file each,
 # without oneDNN. gpu/host/kernels.h says what the assembler is asked for.
 WINDOWS := CC=x86_64-w64-mingw32-gcc CGO_ENABLED=1 GOOS=windows GOARCH=amd64 \
+	C_INCLUDE_PATH=$(CURDIR)/gpu/cuda/include \
 	CGO_CFLAGS="-O2 -g -DUNALIGNED_MOVES -Wa,-muse-unaligned-vector-move"
 ZIP      = latent-$(VERSION)-windows-amd64
 
 package-windows: setup-windows
 	rm -rf out/package/$(ZIP) out/$(ZIP).zip && mkdir -p out/package/$(ZIP)
-	$(WINDOWS) $(GO) build -tags nodnnl -ldflags="-s -w -H=windowsgui -extldflags=-static" -o out/package/$(ZIP)/latent.exe ./app
-	$(WINDOWS) $(GO) build -tags "headless nodnnl" -ldflags="-s -w -extldflags=-static" -o out/package/$(ZIP)/latent-headless.exe ./app
+	$(WINDOWS) $(GO) build -tags "cuda nodnnl" -ldflags="-s -w -H=windowsgui -extldflags=-static" -o out/package/$(ZIP)/latent.exe ./app
+	$(WINDOWS) $(GO) build -tags "cuda headless nodnnl" -ldflags="-s -w -extldflags=-static" -o out/package/$(ZIP)/latent-headless.exe ./app
 	cp LICENSE out/package/$(ZIP)/LICENSE.txt
-	CC=x86_64-w64-mingw32-gcc $(GO) run ./assets/bundle -goos windows -tags nodnnl -licences out/package/$(ZIP)/licences libgomp.a libwinpthread.a
+	CC=x86_64-w64-mingw32-gcc $(GO) run ./assets/bundle -goos windows -tags "cuda nodnnl" -licences out/package/$(ZIP)/licences libgomp.a libwinpthread.a
 	cd out/package && zip -qr ../$(ZIP).zip $(ZIP)
 	@echo "The package is out/$(ZIP).zip"
 

@@ -1,11 +1,32 @@
 //go:build cuda
 
-// The driver's symbols as jumps through a table that is filled from libcuda.so.1
+// The driver's symbols as jumps through a table that is filled from its library
 // at run time: the program starts where there is none.
 #include "driver.h"
 
-#include <dlfcn.h>
 #include <stdlib.h>
+#include <string.h>
+
+// find gives a symbol of a library that load opened; both give 0 where there is none.
+#ifdef _WIN32
+#include <windows.h>
+
+// A name without a folder is looked for where Windows keeps drivers, and not beside
+// the program.
+static void *load(const char *library) {
+	return LoadLibraryExA(library, 0, strpbrk(library, "/\\") ? 0 : LOAD_LIBRARY_SEARCH_SYSTEM32);
+}
+static void *find(void *lib, const char *name) { return (void *)GetProcAddress(lib, name); }
+#define HIDDEN
+#define FUNCTION(name) ".def " #name "; .scl 2; .type 32; .endef\n"
+#else
+#include <dlfcn.h>
+
+static void *load(const char *library) { return dlopen(library, RTLD_NOW | RTLD_LOCAL); }
+static void *find(void *lib, const char *name) { return dlsym(lib, name); }
+#define HIDDEN visibility("hidden"),
+#define FUNCTION(name) ".type " #name ",%function\n"
+#endif
 
 static CUresult not_started(void) { return CUDA_ERROR_NOT_INITIALIZED; }
 static CUresult not_found(void) { return CUDA_ERROR_NOT_FOUND; }
@@ -16,7 +37,7 @@ enum { symbols = 0
 };
 #undef SYMBOL
 
-__attribute__((visibility("hidden"), used)) void *latent_cuda_table[symbols] = {[0 ... symbols - 1] = (void *)not_started};
+__attribute__((HIDDEN used)) void *latent_cuda_table[symbols] = {[0 ... symbols - 1] = (void *)not_started};
 
 #define SYMBOL(i, name) #name,
 static const char *const names[symbols] = {
@@ -26,10 +47,10 @@ static const char *const names[symbols] = {
 
 #if defined(__x86_64__)
 #define SYMBOL(i, name) \
-	asm(".text\n.globl " #name "\n.type " #name ",@function\n" #name ":\n\tjmp *latent_cuda_table+8*" #i "(%rip)\n");
+	asm(".text\n.globl " #name "\n" FUNCTION(name) #name ":\n\tjmp *latent_cuda_table+8*" #i "(%rip)\n");
 #elif defined(__aarch64__)
-#define SYMBOL(i, name)                                                                                     \
-	asm(".text\n.globl " #name "\n.type " #name ",%function\n" #name ":\n\tadrp x16, latent_cuda_table+8*" #i \
+#define SYMBOL(i, name)                                                                                  \
+	asm(".text\n.globl " #name "\n" FUNCTION(name) #name ":\n\tadrp x16, latent_cuda_table+8*" #i         \
 	    "\n\tldr x16, [x16, :lo12:latent_cuda_table+8*" #i "]\n\tbr x16\n");
 #else
 #error "no CUDA for this processor: build without -tags cuda"
@@ -42,14 +63,14 @@ static const char *const names[symbols] = {
 CUresult cuInit(unsigned int flags) { return CUDA_SUCCESS; }
 
 int driver_start(const char *library) {
-	void *lib = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+	void *lib = load(library);
 	if (!lib) return -1;
-	CUresult (*init)(unsigned int) = (CUresult (*)(unsigned int))dlsym(lib, "cuInit");
+	CUresult (*init)(unsigned int) = (CUresult (*)(unsigned int))find(lib, "cuInit");
 	if (!init) return -1;
 	CUresult r = init(0);
 	if (r) return r;
 	for (int i = 0; i < symbols; i++) {
-		void *p = dlsym(lib, names[i]);
+		void *p = find(lib, names[i]);
 		latent_cuda_table[i] = p ? p : (void *)not_found;
 	}
 	return 0;

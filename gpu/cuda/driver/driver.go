@@ -5,7 +5,8 @@
 // graphs made by capturing a stream.
 package driver
 
-// #cgo LDFLAGS: -ldl
+// #cgo linux LDFLAGS: -ldl
+// #cgo windows LDFLAGS: -L${SRCDIR}/../lib
 // #include "driver.h"
 import "C"
 
@@ -41,12 +42,12 @@ func result(r C.int) error {
 	return Result(r)
 }
 
-// Start loads the driver, once. LATENT_CUDA_DRIVER names another library than
-// libcuda.so.1.
+// Start loads the driver, once. LATENT_CUDA_DRIVER names another library
+// than the driver's own.
 var Start = sync.OnceValue(func() error {
 	name := os.Getenv("LATENT_CUDA_DRIVER")
 	if name == "" {
-		name = "libcuda.so.1"
+		name = C.DRIVER
 	}
 	s := C.CString(name)
 	defer C.free(unsafe.Pointer(s))

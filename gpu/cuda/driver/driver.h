@@ -1,5 +1,11 @@
 #include <cuda.h>
 
+#ifdef _WIN32
+#define DRIVER "nvcuda.dll"
+#else
+#define DRIVER "libcuda.so.1"
+#endif
+
 // driver_start opens the library and initialises it: −1 where there is none, or
 // what cuInit gives.
 int driver_start(const char *library);

@@ -14,6 +14,7 @@
 package standin
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -27,10 +28,11 @@ import (
 )
 
 // Use makes package cuda load the stand-in instead of NVIDIA's driver, unless
-// LATENT_TEST_GPU is set: then the tests run on the GPU there is. It must be
-// called before a device is opened, by a test whose folder is inside the module.
+// LATENT_TEST_GPU is set: then the tests run on the GPU there is. A library that
+// LATENT_CUDA_DRIVER names stays. It must be called before a device is opened, by a
+// test whose folder is inside the module.
 func Use() error {
-	if os.Getenv("LATENT_TEST_GPU") != "" {
+	if os.Getenv("LATENT_TEST_GPU") != "" || os.Getenv("LATENT_CUDA_DRIVER") != "" {
 		return nil
 	}
 	path, err := Build()
@@ -40,7 +42,8 @@ func Use() error {
 	return os.Setenv("LATENT_CUDA_DRIVER", path)
 }
 
-// Build compiles the library, or finds it as compiled before, and gives its path.
+// Build compiles the library, or finds it as compiled before, and gives its path. CXX
+// is the compiler, with options if need be: "x86_64-w64-mingw32-g++ -static" for Windows.
 func Build() (string, error) {
 	root, err := folder()
 	if err != nil {
@@ -61,7 +64,8 @@ func Build() (string, error) {
 		}
 		fmt.Fprintf(hash, "%s %d\n%s", filepath.Base(name), len(text), text)
 	}
-	fmt.Fprint(hash, flags)
+	cxx := strings.Fields(cmp.Or(os.Getenv("CXX"), "g++"))
+	fmt.Fprint(hash, cxx, flags)
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		cache = os.TempDir()
@@ -80,12 +84,12 @@ func Build() (string, error) {
 	}
 	defer os.RemoveAll(work)
 
-	var jobs [][]string // of the compiler
+	var jobs [][]string // command lines
 	var objects []string
 	job := func(args ...string) {
 		o := filepath.Join(work, fmt.Sprintf("%d.o", len(objects)))
 		objects = append(objects, o)
-		jobs = append(jobs, slices.Concat(flags, args, []string{"-o", o}))
+		jobs = append(jobs, slices.Concat(cxx, flags, args, []string{"-o", o}))
 	}
 	for _, dtype := range []string{"bf16", "f16", "f32"} {
 		for _, k := range kernels {
@@ -99,7 +103,7 @@ func Build() (string, error) {
 		return "", err
 	}
 	built := filepath.Join(work, "libcuda.so")
-	if err := compile([][]string{append(objects, "-shared", "-o", built)}); err != nil {
+	if err := compile([][]string{slices.Concat(cxx, objects, []string{"-shared", "-o", built})}); err != nil {
 		return "", err
 	}
 	return library, os.Rename(built, library)
@@ -125,13 +129,8 @@ func folder() (string, error) {
 	}
 }
 
-// compile runs g++ with each set of arguments, as many at once as there are
-// processors.
+// compile runs each command line, as many at once as there are processors.
 func compile(jobs [][]string) error {
-	cxx := os.Getenv("CXX")
-	if cxx == "" {
-		cxx = "g++"
-	}
 	errs := make([]error, len(jobs))
 	limit := make(chan struct{}, runtime.NumCPU())
 	var wg sync.WaitGroup
@@ -139,8 +138,8 @@ func compile(jobs [][]string) error {
 		wg.Go(func() {
 			limit <- struct{}{}
 			defer func() { <-limit }()
-			if out, err := exec.Command(cxx, args...).CombinedOutput(); err != nil {
-				errs[i] = fmt.Errorf("%s %s: %w\n%s", cxx, strings.Join(args, " "), err, out)
+			if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+				errs[i] = fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
 			}
 		})
 	}

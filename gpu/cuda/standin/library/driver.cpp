@@ -1,4 +1,4 @@
-// A libcuda.so.1 without a GPU: what package cuda calls of the driver, with host
+// A driver's library without a GPU: what package cuda calls of the driver, with host
 // memory for the device's and the emulated kernels. Faults can be ordered by the
 // environment, to see what the program makes of them; standin.go lists them.
 extern "C" {
@@ -21,13 +21,13 @@ static CUdeviceptr last_from, last_to; // of the allocation that was read last
 static size_t used;
 static int lost; // a sticky error, as after an illegal address
 
-static long setting(const char *name, long otherwise) {
+static long long setting(const char *name, long long otherwise) {
 	const char *v = getenv(name);
-	return v && *v ? atol(v) : otherwise;
+	return v && *v ? atoll(v) : otherwise;
 }
 // A block may have all but a KiB of a multiprocessor's shared memory.
 static int shared_limit() { return (int)(setting("STANDIN_SHARED", 100) - 1) << 10; }
-static size_t total() { return (size_t)setting("STANDIN_MEMORY", 1l << 32); }
+static size_t total() { return (size_t)setting("STANDIN_MEMORY", 1ll << 32); }
 
 // A graph is the list of the launches and copies that were captured.
 struct Work { Kernel *k; Dim3 grid, block; unsigned shared; std::vector<char> args; void *to; const void *from; size_t n; };
@@ -117,7 +117,7 @@ CUresult cuMemAlloc(CUdeviceptr *p, size_t n) {
 	if (!current) return CUDA_ERROR_INVALID_CONTEXT;
 	if (lost) return (CUresult)lost;
 	if (used + n > total()) return CUDA_ERROR_OUT_OF_MEMORY;
-	void *m = aligned_alloc(256, (n + 255) / 256 * 256);
+	void *m = allocate(n);
 	memset(m, 0xff, n);
 	used += n;
 	*p = (CUdeviceptr)m;
@@ -131,7 +131,7 @@ CUresult cuMemFree(CUdeviceptr p) {
 	used -= it->second;
 	last_from = last_to = 0;
 	memset((void *)p, 0xff, it->second);
-	free((void *)p);
+	release((void *)p);
 	memory.erase(it);
 	return CUDA_SUCCESS;
 }

@@ -2,8 +2,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <vector>
+#ifdef _WIN32
+#define NOMINMAX
+#include <windows.h>
+#else
+#include <sys/mman.h>
+#endif
 
 Dim3 threadIdx, blockIdx, blockDim, gridDim;
 
@@ -45,14 +50,16 @@ static Body body;
 static const void *arguments;
 static bool failed;
 
-extern "C" void emulate_switch(void **save, void *to);
 #if defined(__x86_64__)
+// Windows has another convention, whose further registers the caller saves then.
+extern "C" __attribute__((sysv_abi)) void emulate_switch(void **save, void *to);
 asm(".globl emulate_switch\nemulate_switch:\n"
     "push %rbp\npush %rbx\npush %r12\npush %r13\npush %r14\npush %r15\n"
     "mov %rsp,(%rdi)\nmov %rsi,%rsp\n"
     "pop %r15\npop %r14\npop %r13\npop %r12\npop %rbx\npop %rbp\nret\n");
 static const int saved = 6;
 #elif defined(__aarch64__)
+extern "C" void emulate_switch(void **save, void *to);
 asm(".globl emulate_switch\nemulate_switch:\n"
     "sub sp,sp,#160\n"
     "stp x19,x20,[sp]\nstp x21,x22,[sp,#16]\nstp x23,x24,[sp,#32]\nstp x25,x26,[sp,#48]\nstp x27,x28,[sp,#64]\n"
@@ -63,6 +70,14 @@ asm(".globl emulate_switch\nemulate_switch:\n"
     "add sp,sp,#160\nret\n");
 #else
 #error "no fibers for this processor"
+#endif
+
+#ifdef _WIN32
+void *allocate(size_t n) { return _aligned_malloc(n, 256); }
+void release(void *p) { _aligned_free(p); }
+#else
+void *allocate(size_t n) { return aligned_alloc(256, (n + 255) / 256 * 256); }
+void release(void *p) { free(p); }
 #endif
 
 static void yield() { emulate_switch(&now->sp, scheduler); }
@@ -78,6 +93,7 @@ static void run() {
 static void prepare(Fiber &f, unsigned i) {
 	void **top = (void **)(stacks + (i + 1) * stack_size);
 #if defined(__x86_64__)
+	top -= 4; // which the callee may write to on Windows
 	*--top = 0; // keeps the stack aligned as after a call
 	*--top = (void *)run;
 	for (int k = 0; k < saved; k++) *--top = 0;
@@ -265,8 +281,12 @@ int launch(Kernel *k, Dim3 grid, Dim3 dim, unsigned bytes, const void *args) {
 	if (!fibers) {
 		fibers = new Fiber[most];
 		warps = new Warp[most / 32];
+#ifdef _WIN32
+		stacks = (unsigned char *)VirtualAlloc(0, most * stack_size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+#else
 		stacks = (unsigned char *)mmap(0, most * stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		shared = (unsigned char *)aligned_alloc(128, 256 << 10); // more than any GPU allows
+#endif
+		shared = (unsigned char *)allocate(256 << 10); // more than any GPU allows
 	}
 	static unsigned launches;
 	unsigned order = launches++;

@@ -37,6 +37,10 @@ extern Kernel *kernels;
 // launch runs a grid and returns 0, or a CUresult.
 int launch(Kernel *k, Dim3 grid, Dim3 block, unsigned shared, const void *args);
 
+// allocate gives memory as the driver aligns it, to 256 bytes.
+void *allocate(size_t n);
+void release(void *p);
+
 // readable tells whether n bytes at p lie in one allocation; it is the driver's.
 bool readable(const void *p, size_t n);
 
