@@ -1,23 +1,17 @@
 package ui
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 )
 
-// xdg is one of the user's folders as the XDG base directory specification names
-// them, or its place under home where the variable is not set.
-func xdg(variable string, home ...string) string {
-	// The specification: relative paths are to be ignored.
-	if dir := os.Getenv(variable); filepath.IsAbs(dir) {
-		return dir
-	}
-	dir, err := os.UserHomeDir()
-	if err != nil {
-		dir = "."
-	}
-	return filepath.Join(append([]string{dir}, home...)...)
+// homes are the folders of this system for Latent's files; each platform has its own.
+type homes struct {
+	data     string // models and the like, a folder for each kind
+	state    string // the queue, measured times
+	cache    string // thumbnails; may be deleted at any time
+	pictures string // the user's pictures, not only Latent's
+	trash    string // deleted files; empty where the system alone knows
 }
 
 // places are where the window keeps what is its own.
@@ -30,12 +24,8 @@ type places struct {
 
 func userPlaces() (places, error) {
 	settings, err := settingsPath()
-	return places{
-		settings: settings,
-		state:    filepath.Join(xdg("XDG_STATE_HOME", ".local", "state"), "latent"),
-		cache:    filepath.Join(xdg("XDG_CACHE_HOME", ".cache"), "latent"),
-		trash:    filepath.Join(xdg("XDG_DATA_HOME", ".local", "share"), "Trash"),
-	}, err
+	h := userHomes()
+	return places{settings, h.state, h.cache, h.trash}, err
 }
 
 // stemOf is what a person calls a file.

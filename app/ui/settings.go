@@ -56,12 +56,11 @@ func previewEvery(wish string, steps int) int {
 
 // defaultSettings are those of a first start.
 func defaultSettings() Settings {
-	data := func(name string) string {
-		return filepath.Join(xdg("XDG_DATA_HOME", ".local", "share"), "latent", name)
-	}
+	h := userHomes()
+	data := func(name string) string { return filepath.Join(h.data, name) }
 	return Settings{
 		Device: "auto", Precision: "auto", Previews: "some", Theme: "dark",
-		Output: xdg("", "Pictures", "Latent"),
+		Output: filepath.Join(h.pictures, "Latent"),
 		Models: data("models"), LoRAs: data("loras"), Embeddings: data("embeddings"), VAEs: data("vae"),
 		Controls: data("controlnet"), Upscalers: data("upscalers"),
 	}
