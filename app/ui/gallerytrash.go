@@ -25,13 +25,13 @@ func (p *galleryPage) trash() {
 	p.trashing = true
 	at := p.indexOf(paths[0])
 	if len(paths) > 100 { // which takes a while
-		p.notice.tell(fmt.Sprintf("moving %d pictures to the trash…", len(paths)))
+		p.notice.tell(fmt.Sprintf("moving %d pictures to the %s…", len(paths), trashName))
 	}
 	inBackground(p.win.post, func() (out []gone, err error) {
 		for _, path := range paths {
 			t, err := toTrash(p.win.places.trash, path)
 			if err != nil {
-				return out, fmt.Errorf("%s could not be moved to the trash: %w", filepath.Base(path), err)
+				return out, fmt.Errorf("%s could not be moved to the %s: %w", filepath.Base(path), trashName, err)
 			}
 			out = append(out, gone{path, t})
 		}
@@ -41,9 +41,9 @@ func (p *galleryPage) trash() {
 		if len(out) > 0 {
 			p.takeOut(out, at)
 		}
-		says := plural(len(out), "picture") + " are in the trash"
+		says := plural(len(out), "picture") + " are in the " + trashName
 		if len(out) == 1 {
-			says = filepath.Base(out[0].path) + " is in the trash"
+			says = filepath.Base(out[0].path) + " is in the " + trashName
 		}
 		switch {
 		case len(out) == 0:
@@ -52,7 +52,7 @@ func (p *galleryPage) trash() {
 		case err != nil:
 			says += "; " + err.Error()
 		}
-		p.notice.offer(says, "Undo", func() { p.bringBack(out) })
+		p.notice.offerUndo(says, func() { p.bringBack(out) })
 	})
 }
 

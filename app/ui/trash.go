@@ -10,10 +10,10 @@ func (w *Window) trash(path, what string, n *notice, then func()) {
 	inBackground(w.post, func() (trashed, error) { return toTrash(w.places.trash, path) }, func(t trashed, err error) {
 		defer then()
 		if err != nil {
-			n.fail(fmt.Sprintf("%s could not be moved to the trash: %v", what, err))
+			n.fail(fmt.Sprintf("%s could not be moved to the %s: %v", what, trashName, err))
 			return
 		}
-		n.offer(what+" is in the trash", "Undo", func() {
+		n.offerUndo(fmt.Sprintf("%s is in the %s", what, trashName), func() {
 			inBackground(w.post, func() (struct{}, error) { return struct{}{}, t.restore() }, func(_ struct{}, err error) {
 				if err != nil {
 					n.fail(fmt.Sprintf("%s could not be brought back: %v", what, err))
@@ -22,4 +22,13 @@ func (w *Window) trash(path, what string, n *notice, then func()) {
 			})
 		})
 	})
+}
+
+// offerUndo says what is in the trash, and offers to bring it back where a program can.
+func (n *notice) offerUndo(says string, undo func()) {
+	if !canRestore {
+		n.tell(fmt.Sprintf("%s; to undo this, restore from the %s", says, trashName))
+		return
+	}
+	n.offer(says, "Undo", undo)
 }

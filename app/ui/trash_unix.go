@@ -16,6 +16,11 @@ import (
 	"latent/gpu/atomicfile"
 )
 
+const (
+	trashName  = "trash"
+	canRestore = true
+)
+
 // A trashed file can be brought back.
 type trashed struct {
 	path string // where it was
