@@ -27,7 +27,7 @@ func (w *Window) trash(path, what string, n *notice, then func()) {
 // offerUndo says what is in the trash, and offers to bring it back where a program can.
 func (n *notice) offerUndo(says string, undo func()) {
 	if !canRestore {
-		n.tell(fmt.Sprintf("%s; to undo this, restore from the %s", says, trashName))
+		n.tell(says + "; to undo this, restore from there")
 		return
 	}
 	n.offer(says, "Undo", undo)
