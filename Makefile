@@ -92,8 +92,8 @@ package: setup
 	@echo "The package is out/$(NAME).tar.gz; unpack it with: tar --strip-components=1 -C ~/.local -xzf out/$(NAME).tar.gz"
 
 # A zip for Windows, made by mingw: the window, and beside it a program for the command
-# line, as a program for the window has no console there. Both are one file each,
-# without oneDNN. gpu/host/kernels.h says what the assembler is asked for.
+# line, which shells wait for, as they do not for a program of the window. Both are one
+# file each, without oneDNN. gpu/host/kernels.h says what the assembler is asked for.
 WINDOWS := CC=x86_64-w64-mingw32-gcc CGO_ENABLED=1 GOOS=windows GOARCH=amd64 \
 	C_INCLUDE_PATH=$(CURDIR)/gpu/cuda/include \
 	CGO_CFLAGS="-O2 -g -DUNALIGNED_MOVES -Wa,-muse-unaligned-vector-move"
@@ -101,6 +101,8 @@ ZIP      = latent-$(VERSION)-windows-amd64
 
 package-windows: setup-windows
 	rm -rf out/package/$(ZIP) out/$(ZIP).zip && mkdir -p out/package/$(ZIP)
+	$(GO) run ./assets/resource out/resource
+	x86_64-w64-mingw32-windres -I out/resource -o app/resource_windows_amd64.syso out/resource/latent.rc
 	$(WINDOWS) $(GO) build -tags "cuda nodnnl" -ldflags="-s -w -H=windowsgui -extldflags=-static" -o out/package/$(ZIP)/latent.exe ./app
 	$(WINDOWS) $(GO) build -tags "cuda headless nodnnl" -ldflags="-s -w -extldflags=-static" -o out/package/$(ZIP)/latent-headless.exe ./app
 	cp LICENSE out/package/$(ZIP)/LICENSE.txt
@@ -109,7 +111,7 @@ package-windows: setup-windows
 	@echo "The package is out/$(ZIP).zip"
 
 clean:
-	rm -rf bin
+	rm -rf bin app/*.syso
 
 # $(call install,packages[,what is lost without them]): installs what is missing.
 # Packages whose loss is named may fail to install.
