@@ -67,7 +67,7 @@ test-cuda: setup-headless
 bench: headless
 	bin/latent-headless bench
 
-# Trains the built-in model, which takes about two hours on two good cores, or goes on with it. The result
+# Trains the built-in model, which takes hours, or goes on with it. The result
 # replaces assets/model; assets/postcard/MODEL_CARD.md says how good it must be.
 train-postcard: headless
 	$(call install,$(FONT))

@@ -99,7 +99,7 @@ func parseControl(s string) (c controlFlag, err error) {
 	}
 	if len(parts) > 3 {
 		var err error
-		c.Start, c.End, err = parseShare(parts[3])
+		c.Start, c.End, err = pipeline.ParseInterval(parts[3])
 		bad = bad || err != nil
 	}
 	if bad {

@@ -1,9 +1,11 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"latent/app/gallery"
 	"latent/app/library"
@@ -24,6 +26,22 @@ const (
 
 // Keys are those that Latent alone has.
 var Keys = []string{KeyRescale, KeyPrediction, KeyGuidanceInterval, KeyCacheInterval}
+
+// interval is a share of the steps as ParseInterval reads it.
+func interval(from, to float64) string { return fmt.Sprintf("%g-%g", from, to) }
+
+// ParseInterval reads FROM-TO, a share of the steps with 0 ≤ FROM < TO ≤ 1.
+func ParseInterval(text string) (from, to float64, err error) {
+	a, b, _ := strings.Cut(text, "-")
+	from, err = strconv.ParseFloat(a, 64)
+	if err == nil {
+		to, err = strconv.ParseFloat(b, 64)
+	}
+	if err != nil || !(from >= 0 && from < to && to <= 1) {
+		return 0, 0, errors.New("want FROM-TO, the first at least 0 and less than the second, that at most 1")
+	}
+	return from, to, nil
+}
 
 // recipe is what the picture of a request for one says of itself.
 func (g *generation) recipe(r Request) gallery.Recipe {
@@ -74,7 +92,7 @@ func (g *generation) recipe(r Request) gallery.Recipe {
 		extra(KeyRescale, strconv.FormatFloat(r.Rescale, 'g', -1, 64))
 	}
 	if r.GuidanceStart > 0 || r.GuidanceEnd < 1 {
-		extra(KeyGuidanceInterval, fmt.Sprintf("%g-%g", r.GuidanceStart, r.GuidanceEnd))
+		extra(KeyGuidanceInterval, interval(r.GuidanceStart, r.GuidanceEnd))
 	}
 	if r.CacheInterval > 1 {
 		extra(KeyCacheInterval, strconv.Itoa(r.CacheInterval))

@@ -59,11 +59,13 @@ func beyondOf(r gallery.Recipe) (b beyond, unmatched []string) {
 	mine := strings.HasPrefix(r.Version, gallery.Latent)
 	for _, e := range r.Extra {
 		share, err := strconv.ParseFloat(e.Value, 64)
+		from, to, interval := pipeline.ParseInterval(e.Value)
 		_, control := e.Control()
 		switch {
 		case e.Key == pipeline.KeyRescale && err == nil && share >= 0 && share <= 1:
 			b.Rescale = share
-		case e.Key == pipeline.KeyGuidanceInterval && shares(e.Value, &b.GuidanceStart, &b.GuidanceEnd):
+		case e.Key == pipeline.KeyGuidanceInterval && interval == nil:
+			b.GuidanceStart, b.GuidanceEnd = from, to
 		case e.Key == pipeline.KeyCacheInterval && cacheInterval(e.Value) > 0: // which the form shows
 		case e.Key == pipeline.KeyPrediction && slices.Contains(predictions, e.Value):
 			b.Prediction = e.Value
@@ -74,18 +76,6 @@ func beyondOf(r gallery.Recipe) (b beyond, unmatched []string) {
 		}
 	}
 	return b, unmatched
-}
-
-// shares reads FROM-TO, a part of the numbers from 0 to 1.
-func shares(text string, from, to *float64) bool {
-	a, b, _ := strings.Cut(text, "-")
-	start, err := strconv.ParseFloat(a, 64)
-	end, err2 := strconv.ParseFloat(b, 64)
-	if err != nil || err2 != nil || !(start >= 0 && start < end && end <= 1) {
-		return false
-	}
-	*from, *to = start, end
-	return true
 }
 
 // cacheOf is a recipe's cache interval; 0: it has none.

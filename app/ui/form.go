@@ -198,9 +198,7 @@ func (f *form) request() (r Request, count int, err error) {
 	if r.SecondPass, err = f.second.request(r.Width, r.Height, m.Unit); err != nil {
 		return r, 0, err
 	}
-	if r.CacheInterval = f.cacheInterval(); r.CacheInterval == 1 {
-		r.CacheInterval = 0
-	}
+	r.CacheInterval = f.cacheInterval()
 	f.beyond.apply(&r)
 	count, err = strconv.Atoi(strings.TrimPrefix(f.count.Selected, "× "))
 	return r, count, err

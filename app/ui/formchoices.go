@@ -83,8 +83,13 @@ func (f *form) vaePath() string {
 // speeds are cache intervals from 1 on: the longer, the more another picture.
 var speeds = []string{"Exact", "Faster", "Fastest"}
 
-// cacheInterval is the chosen one.
-func (f *form) cacheInterval() int { return cmp.Or(f.rare, f.speed.SelectedIndex()+1) }
+// cacheInterval is the chosen one; 0 is exact.
+func (f *form) cacheInterval() int {
+	if i := f.speed.SelectedIndex(); i > 0 {
+		return i + 1
+	}
+	return f.rare
+}
 
 // setSpeed shows a cache interval; 0 is 1. One that is not among the speeds is kept all
 // the same.
